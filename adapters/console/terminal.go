@@ -1,0 +1,248 @@
+package console
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"hosterbot/bot"
+)
+
+// session is one person after another at the prompt.
+type session struct {
+	c      *Console
+	in     *keyboard
+	person string
+	late   sync.WaitGroup // what the prompt did not wait for
+}
+
+func (s *session) prompt() string { return s.c.paint(bold, s.person+">") + " " }
+
+// soon does what a line asks for. On a terminal it goes on alone after a
+// while, so that a slow answer does not hold the prompt.
+func (s *session) soon(ctx context.Context, f func() error) error {
+	if !s.c.opts.Terminal {
+		return f()
+	}
+	done, slow := make(chan error, 1), make(chan struct{})
+	s.late.Go(func() { done <- f() })
+	stop := s.c.opts.Clock.AfterFunc(patience, func() { close(slow) })
+	defer stop()
+	select {
+	case err := <-done:
+		return err
+	case <-slow:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// keyboard reads lines on a goroutine of its own, so that who waits for one
+// can stop waiting.
+type keyboard struct {
+	ask    chan question
+	answer chan typed
+}
+
+type question struct {
+	prompt string
+	secret bool
+}
+
+type typed struct {
+	line string
+	err  error
+}
+
+// read asks for a line. Its error is io.EOF at the end, or ctx's.
+func (k *keyboard) read(ctx context.Context, prompt string, secret bool) (string, error) {
+	select {
+	case k.ask <- question{prompt, secret}:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	select {
+	case t := <-k.answer:
+		return t.line, t.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// keyboard starts reading In. The function it returns sets the terminal back.
+func (c *Console) keyboard(ctx context.Context) (*keyboard, func(), error) {
+	k := &keyboard{ask: make(chan question), answer: make(chan typed, 1)}
+	stop := func() { close(k.ask) }
+	if !c.opts.Terminal {
+		go k.serve(plainLines(c.opts.In))
+		return k, stop, nil
+	}
+	if fd, ok := c.fd(); ok {
+		state, err := term.MakeRaw(fd)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read keys from the terminal: %w", err)
+		}
+		stop = func() {
+			close(k.ask)
+			_ = term.Restore(fd, state)
+		}
+	}
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{c.opts.In, c.opts.Out}, "")
+	t.AutoCompleteCallback = c.complete(ctx)
+	c.mu.Lock()
+	c.screen.out, c.screen.terminal = t, true
+	c.mu.Unlock()
+	go k.serve(c.editedLines(t))
+	return k, func() {
+		stop()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.screen.out, c.screen.terminal, c.screen.blank = c.opts.Out, false, false
+	}, nil
+}
+
+func (k *keyboard) serve(next func(question) (string, error)) {
+	for q := range k.ask {
+		line, err := next(q)
+		k.answer <- typed{line, err}
+	}
+}
+
+// plainLines reads what comes through a pipe. Nobody sees a prompt there.
+func plainLines(in io.Reader) func(question) (string, error) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	return func(question) (string, error) {
+		if lines.Scan() {
+			return lines.Text(), nil
+		}
+		if errors.Is(lines.Err(), bufio.ErrTooLong) {
+			return "", errTooLong
+		}
+		if lines.Err() != nil {
+			return "", lines.Err()
+		}
+		return "", io.EOF
+	}
+}
+
+// editedLines reads what is typed on a terminal, of whatever size it is then.
+func (c *Console) editedLines(t *term.Terminal) func(question) (string, error) {
+	return func(q question) (string, error) {
+		c.resize(t)
+		if q.secret {
+			return t.ReadPassword(q.prompt)
+		}
+		t.SetPrompt(q.prompt)
+		return t.ReadLine()
+	}
+}
+
+func (c *Console) resize(t *term.Terminal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if fd, ok := c.fd(); ok {
+		if w, h, err := term.GetSize(fd); err == nil && w > 0 && h > 0 {
+			c.opts.Width, c.opts.Height = w, h
+		}
+	}
+	_ = t.SetSize(c.opts.Width, c.opts.Height)
+}
+
+// complete is what Tab does: it types what is certain, or shows what can
+// follow.
+func (c *Console) complete(ctx context.Context) func(line string, pos int, key rune) (string, int, bool) {
+	return func(line string, pos int, key rune) (string, int, bool) {
+		if key != '\t' {
+			return "", 0, false
+		}
+		before := line[:pos]
+		word := before[strings.LastIndexByte(before, ' ')+1:]
+		found := c.values(ctx, before)
+		if len(found) == 0 {
+			return line, pos, true
+		}
+		insert := common(found)
+		if len(found) == 1 {
+			insert += " "
+		}
+		if len(insert) <= len(word) && len(found) > 1 {
+			lines := make([]string, len(found))
+			for i, choice := range found {
+				lines[i] = choice.Value
+				if choice.Label != "" && choice.Label != choice.Value {
+					lines[i] += "  " + choice.Label
+				}
+				lines[i] = printable(lines[i])
+			}
+			c.mu.Lock()
+			c.screen.print(block{kind: remark, lines: c.indented(lines)})
+			c.mu.Unlock()
+			return line, pos, true
+		}
+		before = before[:len(before)-len(word)] + insert
+		return before + line[pos:], len(before), true
+	}
+}
+
+// values are what can follow a line.
+func (c *Console) values(ctx context.Context, line string) []bot.Choice {
+	word := line[strings.LastIndexByte(line, ' ')+1:]
+	var own []string
+	switch {
+	case strings.HasPrefix(line, "as "):
+		own = c.opts.People
+	case strings.HasPrefix(line, ":") && word == line:
+		for name := range colons {
+			own = append(own, name)
+		}
+		slices.Sort(own)
+	}
+	if own != nil {
+		var out []bot.Choice
+		for _, name := range own {
+			if strings.HasPrefix(name, word) {
+				out = append(out, bot.Choice{Value: name})
+			}
+		}
+		return out
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c.mu.Lock()
+	person := c.speaker
+	c.mu.Unlock()
+	var out []bot.Choice
+	_ = c.call(ctx, func(ctx context.Context, h bot.Handler) {
+		out = h.Complete(ctx, bot.Completion{Account: account(person), Place: c.opts.Home, Line: line})
+	})
+	return out
+}
+
+// common is what all values begin with; quotes go around one with a blank.
+func common(found []bot.Choice) string {
+	prefix := found[0].Value
+	for _, choice := range found[1:] {
+		for !strings.HasPrefix(choice.Value, prefix) {
+			_, size := utf8.DecodeLastRuneInString(prefix)
+			prefix = prefix[:len(prefix)-size]
+		}
+	}
+	if len(found) == 1 && strings.Contains(prefix, " ") {
+		return `"` + prefix + `"`
+	}
+	return prefix
+}

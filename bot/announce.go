@@ -1,0 +1,212 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// How messages are sent.
+const (
+	editEvery    = 3 * time.Second // progress edits of one message, at most
+	postsAtOnce  = 64
+	owedAtOnce   = 256
+	giveUpAfter  = 20 // tries of a message that is not an end message
+	retryMost    = 5 * time.Minute
+	maxMentioned = 5 // approvers who are named in a request, at most
+)
+
+// owed makes one owed message for each place of an operation.
+func (b *Bot) owed(op *Operation, kind OwedKind, c Card) []Owed {
+	if op.Silent {
+		return nil
+	}
+	out := make([]Owed, 0, len(op.Places))
+	for _, p := range op.Places {
+		out = append(out, Owed{Op: op.ID, Place: p, Kind: kind, Card: c, At: b.clock.Now()})
+	}
+	return out
+}
+
+// threadKey names the thread that an owed message belongs to. Messages of one
+// thread are sent in order, by one worker.
+func threadKey(o *Owed) string { return fmt.Sprintf("thread/%d/%s/%s", o.Op, o.Place, o.Place.Thread) }
+
+// announceDue sends every message that is owed now, and returns when the next
+// one may be sent.
+func (b *Bot) announceDue(ctx context.Context) (time.Time, error) {
+	for {
+		now := b.clock.Now()
+		owed, next, err := b.store.Owed(ctx, now, b.owner, owedAtOnce)
+		if err != nil || len(owed) == 0 {
+			return next, err
+		}
+		threads, order := make(map[string][]Owed), []string(nil)
+		for i := range owed {
+			key := threadKey(&owed[i])
+			if _, known := threads[key]; !known {
+				order = append(order, key)
+			}
+			threads[key] = append(threads[key], owed[i])
+		}
+		var wait sync.WaitGroup
+		slots := make(chan struct{}, postsAtOnce)
+		began := false
+		for _, key := range order {
+			if b.paused.waits(key, now) || !b.busy.take(key) {
+				continue
+			}
+			began = true
+			work := func() {
+				defer b.busy.free(key)
+				b.sendThread(ctx, key, threads[key])
+			}
+			if b.serial {
+				work()
+				continue
+			}
+			slots <- struct{}{}
+			wait.Go(func() {
+				defer func() { <-slots }()
+				work()
+			})
+		}
+		wait.Wait()
+		if !began || ctx.Err() != nil {
+			return now.Add(time.Second), ctx.Err()
+		}
+	}
+}
+
+// sendThread sends what one thread is owed, in order, until one cannot be sent.
+func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
+	for _, o := range owed {
+		t, err := b.sendOwed(ctx, o)
+		now := b.clock.Now()
+		var later *laterError
+		switch {
+		case err == nil:
+			b.metrics.Message(o.Kind, true)
+			err = b.store.Deliver(ctx, now, o, t)
+		case errors.As(err, &later):
+			err = b.store.Postpone(ctx, now, o, later.until)
+		default:
+			b.metrics.Message(o.Kind, false)
+			b.retryOwed(ctx, key, o, err)
+			return
+		}
+		if err != nil {
+			b.log.Error("message not recorded", "op", o.Op, "err", err)
+			b.paused.put(key, now.Add(time.Second))
+			return
+		}
+	}
+}
+
+// laterError puts an edit off that would come too soon after the last one.
+type laterError struct{ until time.Time }
+
+func (*laterError) Error() string { return "too soon" }
+
+// retryOwed decides what becomes of a message that could not be sent.
+func (b *Bot) retryOwed(ctx context.Context, key string, o Owed, err error) {
+	now := b.clock.Now()
+	var post *PostError
+	pause := min(time.Second<<min(o.Tries, 10), retryMost)
+	if errors.As(err, &post) {
+		pause = max(pause, post.RetryAfter)
+	}
+	hopeless := errors.As(err, &post) && post.Forbidden || errors.Is(err, ErrNotFound)
+	b.log.Warn("message not sent", "op", o.Op, "kind", o.Kind, "place", o.Place.String(), "tries", o.Tries+1, "err", b.scrub.Scrub(err.Error()))
+	if hopeless && o.Kind != OwedEnd || o.Tries >= giveUpAfter && o.Kind != OwedEnd {
+		if err := b.store.Deliver(ctx, now, o, Thread{}); err != nil {
+			b.log.Error("message not given up", "op", o.Op, "err", err)
+		}
+		return
+	}
+	if err := b.store.Postpone(ctx, now, o, now.Add(pause)); err != nil {
+		b.log.Error("message not put off", "op", o.Op, "err", err)
+	}
+	b.paused.put(key, now.Add(pause))
+}
+
+// sendOwed puts one message into its chat, and returns what its thread looks
+// like then.
+func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
+	a, ok := b.adapters[o.Place.Platform]
+	if !ok {
+		return Thread{}, &PostError{Forbidden: true, Err: fmt.Errorf("no chat serves %s", o.Place.Platform)}
+	}
+	if o.Op == 0 {
+		_, err := a.Post(ctx, o.Place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
+		return Thread{}, err
+	}
+	op, err := b.store.Operation(ctx, o.Op)
+	if err != nil {
+		return Thread{}, err
+	}
+	t, err := b.thread(ctx, o)
+	if err != nil {
+		return Thread{}, err
+	}
+	if o.Kind == OwedRoot || t.Root.IsZero() {
+		if t, err = b.sendRoot(ctx, a, &op, t); err != nil {
+			return Thread{}, err
+		}
+	}
+	if o.Kind == OwedRoot {
+		return t, nil
+	}
+	place := o.Place
+	if place.Thread == "" {
+		place.Thread = t.Root.ID
+	}
+	_, err = a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
+	return t, err
+}
+
+// thread is the root message of an operation in a place, as it is known.
+func (b *Bot) thread(ctx context.Context, o Owed) (Thread, error) {
+	all, err := b.store.Threads(ctx, o.Op)
+	if err != nil {
+		return Thread{}, err
+	}
+	for _, t := range all {
+		if t.Place == o.Place {
+			return t, nil
+		}
+	}
+	return Thread{Op: o.Op, Place: o.Place}, nil
+}
+
+// sendRoot brings a root message up to date: it posts the first, edits one
+// that stands, and posts anew one that somebody deleted.
+func (b *Bot) sendRoot(ctx context.Context, a Adapter, op *Operation, t Thread) (Thread, error) {
+	now := b.clock.Now()
+	if !t.Root.IsZero() && t.Shown == op.Version {
+		return t, nil
+	}
+	progress := t.State == Following && op.State == Following
+	if !t.Root.IsZero() && progress && now.Sub(t.ShownAt) < editEvery {
+		return t, &laterError{t.ShownAt.Add(editEvery)}
+	}
+	card := b.rootCard(ctx, op)
+	var err error
+	if !t.Root.IsZero() {
+		err = a.Edit(ctx, t.Root, card)
+		var post *PostError
+		if errors.As(err, &post) && post.Gone {
+			t.Root, err = Ref{}, nil
+		}
+	}
+	if err == nil && t.Root.IsZero() {
+		t.Root, err = a.Post(ctx, t.Place, fmt.Sprintf("root/%d/%s", op.ID, t.Place), card)
+	}
+	if err != nil {
+		return t, err
+	}
+	t.Shown, t.State, t.ShownAt = op.Version, op.State, now
+	return t, nil
+}

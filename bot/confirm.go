@@ -1,0 +1,482 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hosterbot/bot/fail"
+	"hosterbot/bot/policy"
+)
+
+// Waiting times of an operation that has not been sent, before scaling.
+const (
+	confirmFor = 10 * time.Minute // for the requester to confirm
+	pendingFor = 30 * time.Minute // for votes, where the policy does not say
+	readyFor   = 10 * time.Minute // to be sent, once nothing stands in the way
+	backupFor  = 24 * time.Hour   // for the backup that the policy wants
+	recordFor  = time.Second      // to store a command before its acknowledgement
+	sameWithin = time.Minute      // in which the same order is asked about
+)
+
+// begin makes an operation of a command that changes something: it decides,
+// stores it, acknowledges, and only then reads the target.
+func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
+	cmd := p.Command
+	if b.unsaved.Load() > 0 {
+		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take the results of calls that were made, so nothing new is begun. Reading works.")))
+		return
+	}
+	if p.Ambiguous != "" {
+		b.ack(ctx, answer)
+		if err := b.resolveTarget(ctx, who, &p); err != nil {
+			b.say(ctx, answer, b.refusal(err))
+			return
+		}
+	}
+	a, err := b.decide(ctx, who, cmd, p.Targets, p.Facts, false, w.breakGlass)
+	if err != nil {
+		b.say(ctx, answer, b.refusal(err))
+		return
+	}
+	if !a.Allowed {
+		b.deny(ctx, answer, who, p, a)
+		return
+	}
+	places, notes, err := b.places(ctx, who, a.Requirement)
+	if err != nil {
+		b.say(ctx, answer, b.refusal(err))
+		return
+	}
+	now := b.clock.Now()
+	op := Operation{
+		Key: key, State: Confirming, Silent: true, Command: cmd.Words, Args: p.Args, Targets: p.Targets,
+		Person: who.person, Account: who.account, Place: who.place, Places: places, Notes: notes,
+		Title: cmd.Words + " " + Code(argText(p.Args)), Requirement: a.Requirement, Rules: a.Rules, Policy: who.snap.Hash(), Nonce: b.nonce(),
+		Created: now, Expires: now.Add(b.scaled(confirmFor)), Again: w.again, For: w.forOp, Reason: w.reason,
+	}
+	if len(p.Args) == 0 {
+		op.Title = cmd.Words
+	}
+	if w.breakGlass {
+		op.BreakGlass = a.Rules[0].ID
+	}
+	rec := commandRecord("command", who, cmd, p.Args, p.Targets, a)
+	rec.BreakGlass = w.breakGlass
+	written := Written{Audit: []Record{rec}}
+	plain := !asks(a.Requirement)
+	if plain {
+		b.makeReady(&op, now)
+		op.Silent = false
+		written.Owed = b.owed(&op, OwedRoot, Card{})
+	}
+	op.NextAt = op.Expires
+	if op.State == Ready {
+		op.NextAt = now
+	}
+	bounded, cancel := context.WithTimeout(ctx, recordFor)
+	defer cancel()
+	stored, err := b.store.Create(bounded, now, key, op, written)
+	if err != nil {
+		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err)))
+		return
+	}
+	fail.Point("after_request")
+	b.ack(ctx, answer)
+	if stored.Repeated {
+		b.say(ctx, answer, Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", stored.ID), Lines: []string{b.story(&stored.Operation)}})
+		return
+	}
+	b.metrics.State(stored.State)
+	if stored.State == Ready {
+		b.nudge(b.wake)
+		b.nudge(b.tell)
+		return
+	}
+	b.prepare(ctx, answer, who, stored.Operation)
+}
+
+// argText shows arguments in a line, without free text.
+func argText(args Args) string {
+	var words []string
+	for _, a := range args {
+		words = append(words, a.Value)
+	}
+	return strings.Join(words, " ")
+}
+
+// asks tells whether anybody has to say yes before the command runs.
+func asks(r policy.Requirement) bool {
+	return r.Confirm != policy.ConfirmNone || r.Reason || len(r.Approve) > 0
+}
+
+// resolveTarget asks the provider what an ambiguous argument means.
+func (b *Bot) resolveTarget(ctx context.Context, who asker, p *Parsed) error {
+	param, ok := p.Command.Param(p.Ambiguous)
+	if !ok || param.Kind.Resolve == nil {
+		return Errorf(Invalid, "%s is not clear: write %s or %s.", Code(p.Args.Text(p.Ambiguous)), Code("vm/ID"), Code("dedicated/ID"))
+	}
+	t, err := param.Kind.Resolve(ctx, b.call(ctx, who, p.Command, p.Args, p.Targets), p.Args.Text(p.Ambiguous))
+	if err != nil {
+		return err
+	}
+	p.Targets = []Target{t}
+	return nil
+}
+
+// places are where an operation's root message will stand: where it was typed
+// and where the policy asks. Whether the bot may post there is found out now,
+// not after the confirmation.
+func (b *Bot) places(ctx context.Context, who asker, r policy.Requirement) ([]Place, []string, error) {
+	here := who.place
+	if here.Direct && len(r.Approve) > 0 && len(r.Ask) == 0 {
+		return nil, nil, Errorf(Conflict, "This needs an approval, and the policy names no channel to ask in.").WithHint("Type it in the team's channel.")
+	}
+	wanted := make([]Place, 0, 1+len(r.Ask))
+	if !here.Direct || len(r.Ask) == 0 || len(r.Approve) == 0 {
+		wanted = append(wanted, here)
+	}
+	for _, p := range r.Ask {
+		if !slices.ContainsFunc(wanted, func(w Place) bool { return w.Place.String() == p.String() }) {
+			wanted = append(wanted, Place{Place: p})
+		}
+	}
+	var out []Place
+	var notes []string
+	var first error
+	for i, p := range wanted {
+		a, ok := b.adapters[p.Platform]
+		err := error(Errorf(Unavailable, "The bot is not connected to %s.", Clean(p.Platform)))
+		if ok {
+			err = a.CanPost(ctx, p)
+		}
+		switch {
+		case err == nil:
+			out = append(out, p)
+		case i == 0 && !here.Direct:
+			return nil, nil, err
+		default:
+			first = err
+			notes = append(notes, fmt.Sprintf("Not posted in %s: %s", Code(p.String()), plainError(err)))
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil, first
+	}
+	return out, notes, nil
+}
+
+// prepare reads the target, decides with what it found, and shows the
+// requester what will be hit.
+func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op Operation) {
+	stop := b.clock.AfterFunc(slowAfter, func() {
+		b.say(ctx, answer, Card{Tone: Busy, Title: "Reading " + Code(argText(op.Args)) + " …"})
+	})
+	op, card, err := b.prepared(ctx, who, op)
+	stop()
+	switch {
+	case errors.Is(err, ErrConflict): // somebody was faster: the store knows
+		b.answerState(ctx, answer, who, op.ID)
+	case err != nil:
+		b.say(ctx, answer, b.withOp(b.refusal(err), op.ID))
+	default:
+		b.say(ctx, answer, card)
+	}
+}
+
+func (b *Bot) prepared(ctx context.Context, who asker, op Operation) (Operation, Card, error) {
+	cmd, _ := b.catalogue.Find(op.Command)
+	pv, err := b.preview(ctx, who, cmd, &op)
+	if err != nil {
+		return op, Card{}, b.giveUp(ctx, op, who, Cancelled, err)
+	}
+	op.apply(pv)
+	a, err := b.decide(ctx, who, cmd, op.Targets, pv.Facts, true, op.BreakGlass != "")
+	if err != nil {
+		return op, Card{}, b.giveUp(ctx, op, who, Cancelled, err)
+	}
+	if !a.Allowed {
+		card := denial(who.snap, cmd, a)
+		op.EndedBy = ""
+		stored, err := b.end(ctx, "", op, Denied, a.Why, commandRecord("denied", who, cmd, op.Args, op.Targets, a))
+		return stored, b.withOp(card, op.ID), err
+	}
+	now := b.clock.Now()
+	op.Requirement, op.Rules, op.Policy = a.Requirement, a.Rules, who.snap.Hash()
+	op.Digest = op.Sum()
+	op.Expires = now.Add(b.scaled(confirmFor))
+	op.NextAt = op.Expires
+	if a.Requirement.Confirm == policy.ConfirmNone && !a.Requirement.Reason {
+		stored, err := b.confirmed(ctx, "", who, op)
+		return stored, b.opCard(&stored, who), err
+	}
+	stored, err := b.advance(ctx, "", op, Record{Kind: "preview", Person: who.person, Digest: op.Digest})
+	if err != nil {
+		return op, Card{}, err
+	}
+	return stored, b.confirmCard(ctx, who, &stored, a), nil
+}
+
+// preview reads the target for an operation.
+func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operation) (Preview, error) {
+	if cmd.Preview == nil {
+		return Preview{Title: op.Title, Facts: Facts{}}, nil
+	}
+	c := b.call(ctx, who, cmd, op.Args, op.Targets)
+	c.Op = op
+	return cmd.Preview(ctx, c)
+}
+
+// apply takes over what the preview read.
+func (o *Operation) apply(pv Preview) {
+	if pv.Args != nil {
+		o.Args = pv.Args
+	}
+	if pv.Targets != nil {
+		o.Targets = pv.Targets
+	}
+	if pv.Title != "" {
+		o.Title = pv.Title
+	}
+	o.Fields, o.Loses, o.Fingerprint = pv.Fields, pv.Loses, pv.Fingerprint
+	o.Baseline, o.Lane, o.Expected = pv.Baseline, pv.Lane, pv.Expected
+	for _, n := range pv.Notes {
+		if !slices.Contains(o.Notes, n) {
+			o.Notes = append(o.Notes, n)
+		}
+	}
+	o.Backed, o.LastBackup = pv.Backed, pv.LastBackup
+}
+
+// giveUp ends an operation of which nothing was sent, and passes the error on.
+func (b *Bot) giveUp(ctx context.Context, op Operation, who asker, to State, cause error) error {
+	text := plainError(cause).Error()
+	var own *Error
+	if !errors.As(cause, &own) {
+		text = "Something went wrong."
+	}
+	if _, err := b.end(ctx, "", op, to, text, Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(text)}); err != nil {
+		b.log.Warn("operation not ended", "op", op.ID, "err", err)
+	}
+	return cause
+}
+
+// makeReady puts an operation into Ready: nobody has to say yes any more.
+func (b *Bot) makeReady(op *Operation, now time.Time) {
+	op.State = Ready
+	op.NotBefore = time.Time{}
+	if op.Requirement.Delay > 0 && op.BreakGlass == "" {
+		op.NotBefore = now.Add(b.scaled(op.Requirement.Delay))
+	}
+	op.Expires = now.Add(b.scaled(readyFor))
+	if !op.NotBefore.IsZero() {
+		op.Expires = op.NotBefore.Add(b.scaled(readyFor))
+	}
+	op.NextAt = now
+}
+
+// confirmed moves an operation on that its requester wants: to the votes, or
+// to be sent.
+func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation) (Operation, error) {
+	now := b.clock.Now()
+	op.Silent = false
+	rec := Record{Kind: "confirmed", Person: who.person, Account: who.account.String(), Place: who.place.String(), Digest: op.Digest}
+	if len(op.Requirement.Approve) > 0 {
+		op.State = Pending
+		within := op.Requirement.Within
+		if within == 0 {
+			within = pendingFor
+		}
+		op.Expires = now.Add(b.scaled(within))
+		op.NextAt = op.Expires
+	} else {
+		b.makeReady(&op, now)
+	}
+	if op.BreakGlass != "" {
+		rec.BreakGlass = true
+	}
+	stored, err := b.advanceOwing(ctx, key, op, b.owed(&op, OwedRoot, Card{}), rec)
+	if err == nil && stored.State == Ready {
+		b.nudge(b.wake)
+	}
+	return stored, err
+}
+
+// confirm is the requester's Confirm: at once, or by the form that the policy
+// wants.
+func (b *Bot) confirm(ctx context.Context, key string, answer Responder, who asker, op Operation, s *Submission) {
+	if who.person != op.Person {
+		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "Only %s can confirm this: it is %s who asked.", Clean(op.Person), Clean(op.Person))))
+		return
+	}
+	if op.State != Confirming || op.Digest == "" {
+		b.answerState(ctx, answer, who, op.ID)
+		return
+	}
+	form, needs := b.confirmForm(&op, actConfirm)
+	if needs {
+		if s == nil {
+			b.openForm(ctx, answer, form)
+			return
+		}
+		if bad := checkForm(&form, &op, s.Values); bad {
+			b.openForm(ctx, answer, form)
+			return
+		}
+		if reason := CleanMax(s.Values["reason"], 500); reason != "" {
+			op.Reason = reason
+		}
+	}
+	fail.Point("after_dedupe")
+	stored, err := b.confirmed(ctx, key, who, op)
+	if err != nil {
+		b.failedChange(ctx, answer, who, op.ID, err)
+		return
+	}
+	b.ack(ctx, answer)
+	b.say(ctx, answer, b.confirmedCard(&stored))
+}
+
+// confirmForm asks for what the policy wants to be typed. needs is false where
+// a press is enough.
+func (b *Bot) confirmForm(op *Operation, action string) (Form, bool) {
+	f := Form{Code: opCode(op, action), Title: "Confirm", Text: Flat(op.Title, b.clock.Now()), Submit: "Confirm"}
+	if op.Requirement.Reason && op.Reason == "" || action == actBreakGlass {
+		f.Fields = append(f.Fields, FormField{Name: "reason", Label: "Reason", Hint: "Why, or the ticket's number", Required: true, Value: op.Reason, MaxLen: 500})
+	}
+	if op.Requirement.Confirm == policy.ConfirmTypeTarget {
+		word := typedTarget(op)
+		f.Fields = append(f.Fields, FormField{Name: "target", Label: "Type " + word + " to go on", Required: true, MaxLen: 100})
+	}
+	return f, len(f.Fields) > 0
+}
+
+// typedTarget is what has to be typed to confirm: the target's number, or the
+// command's words where there is none.
+func typedTarget(op *Operation) string {
+	t := op.Target()
+	switch {
+	case t.Kind == "ip":
+		return t.Addr
+	case t.Kind != "":
+		return fmt.Sprint(t.ID)
+	}
+	return op.Command
+}
+
+// checkForm marks the fields that are not right, and keeps what was typed.
+func checkForm(f *Form, op *Operation, values map[string]string) bool {
+	bad := false
+	for i := range f.Fields {
+		field := &f.Fields[i]
+		field.Value = strings.TrimSpace(values[field.Name])
+		switch {
+		case field.Value == "":
+			field.Error = "This is needed."
+		case field.MaxLen > 0 && len([]rune(field.Value)) > field.MaxLen:
+			field.Error = fmt.Sprintf("At most %d characters.", field.MaxLen)
+		case field.Name == "target" && field.Value != typedTarget(op) && field.Value != op.Target().String():
+			field.Error = "That is not " + typedTarget(op) + ". Look again at what you are about to do."
+		}
+		bad = bad || field.Error != ""
+	}
+	return bad
+}
+
+// openForm opens a form, and says so where the chat cannot.
+func (b *Bot) openForm(ctx context.Context, answer Responder, f Form) {
+	if err := answer.Form(ctx, f); err != nil {
+		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The form could not be opened. Nothing was done: press again.").Because(err)))
+	}
+}
+
+// failedChange answers for a change that the store did not take.
+func (b *Bot) failedChange(ctx context.Context, answer Responder, who asker, op int64, err error) {
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrBusy) {
+		b.answerState(ctx, answer, who, op)
+		return
+	}
+	b.say(ctx, answer, b.withOp(b.refusal(Errorf(Unavailable, "The store did not take that, so nothing was done. Try again in a minute.").Because(err)), op))
+}
+
+// answerState tells privately how an operation stands: the answer to a press
+// that comes too late.
+func (b *Bot) answerState(ctx context.Context, answer Responder, who asker, id int64) {
+	op, err := b.store.Operation(ctx, id)
+	if err != nil {
+		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not answer. Nothing was done.").Because(err)))
+		return
+	}
+	b.say(ctx, answer, Card{Tone: Warn, Title: fmt.Sprintf("Operation %d: nothing changed by that", op.ID), Lines: []string{b.story(&op)}})
+}
+
+// withOp adds the operation's number to a card.
+func (b *Bot) withOp(c Card, id int64) Card {
+	if id != 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("Operation %d.", id))
+	}
+	return c
+}
+
+// advance stores an operation's next state with its audit record.
+func (b *Bot) advance(ctx context.Context, key string, op Operation, rec Record) (Operation, error) {
+	return b.advanceOwing(ctx, key, op, nil, rec)
+}
+
+func (b *Bot) advanceOwing(ctx context.Context, key string, op Operation, owed []Owed, rec Record) (Operation, error) {
+	return b.store1(ctx, key, op, Written{Owed: owed, Audit: []Record{opRecord(&op, rec)}})
+}
+
+// store1 is the one place where an operation's next state is stored.
+func (b *Bot) store1(ctx context.Context, key string, op Operation, w Written) (Operation, error) {
+	stored, err := b.store.Advance(ctx, b.clock.Now(), key, op, w)
+	if err != nil {
+		return op, err
+	}
+	if stored.Repeated {
+		return stored.Operation, ErrConflict
+	}
+	b.metrics.State(stored.State)
+	if len(w.Owed) > 0 {
+		b.nudge(b.tell)
+	}
+	return stored.Operation, nil
+}
+
+// opRecord fills in what an audit record of an operation always has.
+func opRecord(op *Operation, rec Record) Record {
+	rec.Op, rec.State, rec.Command, rec.Target, rec.Policy = op.ID, op.State, op.Command, targetText(op.Targets), op.Policy
+	if rec.Digest == "" {
+		rec.Digest = op.Digest
+	}
+	rec.BreakGlass = rec.BreakGlass || op.BreakGlass != ""
+	return rec
+}
+
+// end puts an operation into one of its last states, and owes its end message
+// if it has a root.
+func (b *Bot) end(ctx context.Context, key string, op Operation, to State, outcome string, rec Record) (Operation, error) {
+	return b.endTook(ctx, key, op, to, outcome, rec, 0)
+}
+
+func (b *Bot) endTook(ctx context.Context, key string, op Operation, to State, outcome string, rec Record, took time.Duration) (Operation, error) {
+	now := b.clock.Now()
+	op.State, op.Outcome, op.Waits = to, outcome, ""
+	op.Expires, op.NextAt = time.Time{}, time.Time{}
+	if to.Final() {
+		op.Ended = now
+	}
+	w := Written{Audit: []Record{opRecord(&op, rec)}, Took: took}
+	if !op.Silent {
+		w.Owed = append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedEnd, b.endCard(&op))...)
+	}
+	stored, err := b.store1(ctx, key, op, w)
+	if err == nil {
+		b.given.drop(op.ID)
+		b.nudge(b.wake) // whoever waits for its lane
+	}
+	return stored, err
+}

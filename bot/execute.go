@@ -1,0 +1,429 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"hosterbot/bot/fail"
+	"hosterbot/bot/policy"
+	"hosterbot/bot/secret"
+)
+
+// Waiting times around the call, before scaling.
+const (
+	sendWithin     = 10 * time.Second // from the intent to the wire
+	retryWithin    = 15 * time.Second // for attempts of which nothing was sent
+	retrySends     = 3                // of those, at most
+	throttleWithin = 5 * time.Minute  // for attempts that were answered 429
+	throttleSends  = 5                // of those, at most
+	throttlePause  = 2 * time.Second  // after a 429 that does not say how long
+	lookAgain      = 15 * time.Second // until an unreadable target is read again
+	laneAgain      = 3 * time.Second  // until a busy lane is tried again
+	softLaneFor    = 5 * time.Minute  // an unknown outcome keeps a soft lane
+	passwordFor    = time.Hour        // a password that exists only in its answer is kept
+)
+
+// requester is who asked for an operation, under the policy of this moment.
+func (b *Bot) requester(ctx context.Context, op *Operation) asker {
+	return b.asker(ctx, op.Account, op.Place)
+}
+
+// proceed takes an operation that nobody has to say yes to any more as far as
+// it goes: it checks everything again, records the intent, and sends once.
+func (b *Bot) proceed(ctx context.Context, op Operation) error {
+	now := b.clock.Now()
+	if now.Before(op.NotBefore) {
+		return b.wait(ctx, op, "the delay that the policy asks for, until "+At(op.NotBefore), op.NotBefore)
+	}
+	cmd, ok := b.catalogue.Find(op.Command)
+	if !ok {
+		_, err := b.end(ctx, "", op, Invalidated, Code(op.Command)+" is no longer a command.", Record{Kind: "state"})
+		return err
+	}
+	who := b.requester(ctx, &op)
+	checked, done, err := b.check(ctx, who, cmd, op)
+	if done || err != nil {
+		return err
+	}
+	op = checked
+	value, ok := b.given.get(op.ID)
+	if cmd.AskSecret != "" && !ok {
+		return b.wait(ctx, op, "the "+cmd.AskSecret+", from "+Clean(op.Person), op.Expires)
+	}
+	if !cmd.Local {
+		if err := b.provider.Acquire(ctx); err != nil {
+			return b.wait(ctx, op, plainError(err).Error(), now.Add(b.scaled(lookAgain)))
+		}
+	}
+	b.breakGlassNotice(ctx, who, &op)
+	return b.sendOnce(ctx, who, cmd, op, value)
+}
+
+// wait stores what an operation waits for, and when it is looked at again.
+func (b *Bot) wait(ctx context.Context, op Operation, what string, until time.Time) error {
+	var owed []Owed
+	if op.Waits != what {
+		op.Waits = what
+		owed = b.owed(&op, OwedRoot, Card{})
+	}
+	op.State = Ready
+	op.NextAt = until
+	if !op.Expires.IsZero() && until.After(op.Expires) {
+		op.NextAt = op.Expires
+	}
+	_, err := b.store1(ctx, "", op, Written{Owed: owed})
+	return err
+}
+
+// check reads the target and asks the policy again. done says that the
+// operation does not go on now, and that this is stored.
+func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) (Operation, bool, error) {
+	pv, err := b.preview(ctx, who, cmd, &op)
+	if err != nil {
+		return op, true, b.unreadable(ctx, who, op, err)
+	}
+	if op.Digest != "" {
+		if changed := differences(op.Fingerprint, pv.Fingerprint); len(changed) > 0 {
+			return op, true, b.invalidate(ctx, op, "The target is no longer what it was when it was asked for: "+list(changed, "and")+".")
+		}
+	}
+	fresh := op
+	fresh.apply(pv)
+	a, err := b.decide(ctx, who, cmd, fresh.Targets, pv.Facts, true, op.BreakGlass != "")
+	switch {
+	case err != nil:
+		return op, true, b.wait(ctx, op, plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))
+	case who.person != op.Person:
+		return op, true, b.invalidate(ctx, op, Clean(op.Person)+" is no longer who asked: the policy knows that account otherwise now.")
+	case !a.Allowed && op.Digest == "":
+		_, err := b.end(ctx, "", fresh, Denied, Clean(a.Why), commandRecord("denied", who, cmd, fresh.Args, fresh.Targets, a))
+		return op, true, err
+	case !a.Allowed:
+		return op, true, b.invalidate(ctx, op, "The policy no longer allows it: "+Clean(a.Why))
+	case a.Requirement.StricterThan(op.Requirement):
+		return op, true, b.invalidate(ctx, op, "The policy now asks more than when it was asked for.")
+	}
+	if op.BreakGlass == "" {
+		if done, err := b.recount(ctx, who, fresh); done || err != nil {
+			return op, true, err
+		}
+		if done, err := b.backedUp(ctx, &fresh); done || err != nil {
+			return op, true, err
+		}
+	}
+	return fresh, false, nil
+}
+
+// unreadable is for a preview that did not succeed before the call: what
+// cannot be read is not "unchanged", so it waits; what says no ends it.
+func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error) error {
+	var own *Error
+	if !errors.As(err, &own) || own.Kind == Unavailable {
+		b.log.Warn("target not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
+		return b.wait(ctx, op, "the target, which cannot be read: "+plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))
+	}
+	if op.Digest == "" { // nobody was asked about it, so nothing is invalidated
+		op.Hint = own.Hint
+		_, err := b.end(ctx, "", op, Cancelled, own.Text+" Nothing was sent.", Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
+		return err
+	}
+	op.Hint = own.Hint
+	return b.invalidate(ctx, op, own.Text)
+}
+
+func (b *Bot) invalidate(ctx context.Context, op Operation, why string) error {
+	_, err := b.end(ctx, "", op, Invalidated, why+" Nothing was sent.", Record{Kind: "state", Text: b.scrub.Scrub(why)})
+	return err
+}
+
+// differences names what differs between two fingerprints, old and new.
+func differences(was, is []Field) []string {
+	var out []string
+	for _, w := range was {
+		i := slices.IndexFunc(is, func(f Field) bool { return f.Label == w.Label })
+		switch {
+		case i < 0:
+			out = append(out, w.Label+" is gone (was "+w.Value+")")
+		case is[i].Value != w.Value:
+			out = append(out, w.Label+" was "+w.Value+", is "+is[i].Value)
+		}
+	}
+	return out
+}
+
+// recount asks whether every approver may still approve. A vote that no longer
+// counts falls away, and the operation collects votes again.
+func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error) {
+	if len(op.Requirement.Approve) == 0 {
+		return false, nil
+	}
+	voters := b.eligibleVoters(ctx, who.snap, &op)
+	if ok, _ := who.snap.Met(op.Requirement.Approve, voters, b.memberFunc(ctx, who.snap)); ok {
+		return false, nil
+	}
+	var gone []string
+	op.Votes = slices.DeleteFunc(slices.Clone(op.Votes), func(v Vote) bool {
+		if slices.Contains(voters, v.Person) {
+			return false
+		}
+		gone = append(gone, v.Person)
+		return true
+	})
+	now := b.clock.Now()
+	op.State, op.Waits = Pending, ""
+	op.Expires = now.Add(b.scaled(pendingFor))
+	op.NextAt = op.Expires
+	text := "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy. It needs another."
+	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: text})...)
+	_, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: text})
+	return true, err
+}
+
+// backedUp asks whether the backup that the policy wants is there. Where it is
+// not, the operation waits for it, and its ten minutes start afterwards.
+func (b *Bot) backedUp(ctx context.Context, op *Operation) (bool, error) {
+	want := op.Requirement.Backup
+	if want == 0 || !op.Backed {
+		return false, nil
+	}
+	now := b.clock.Now()
+	if !op.LastBackup.IsZero() && now.Sub(op.LastBackup) <= want {
+		if op.NeedsBackup {
+			op.NeedsBackup, op.Expires = false, now.Add(b.scaled(readyFor))
+		}
+		return false, nil
+	}
+	if !op.NeedsBackup {
+		op.NeedsBackup, op.Expires = true, now.Add(b.scaled(backupFor))
+	}
+	return true, b.wait(ctx, *op, "a backup younger than "+Duration(want), now.Add(b.scaled(lookAgain)))
+}
+
+// breakGlassNotice tells the place that the rule names, before the call; where
+// that fails, the thread.
+func (b *Bot) breakGlassNotice(ctx context.Context, who asker, op *Operation) {
+	if op.BreakGlass == "" || op.Told {
+		return
+	}
+	op.Told = true
+	card := Card{Tone: Warn, Title: Clean(op.Person) + " breaks glass: " + op.Title, Lines: []string{"Reason: " + Clean(op.Reason)},
+		Notes: []string{fmt.Sprintf("Operation %d, by rule %s. Approvals, delay, backup, freezes and locks are skipped.", op.ID, Code(op.BreakGlass))}}
+	place := b.tellPlace(who, op)
+	if a, ok := b.adapters[place.Platform]; ok {
+		_, err := a.Post(ctx, place, fmt.Sprintf("glass/%d", op.ID), card)
+		if err == nil {
+			return
+		}
+		b.log.Warn("break-glass notice not posted", "place", place.String(), "err", err)
+	}
+	if err := b.store.Append(ctx, b.clock.Now(), fmt.Sprintf("glass/%d", op.ID), Written{Owed: b.owed(op, OwedLine, card)}); err != nil {
+		b.log.Error("break-glass notice not owed", "op", op.ID, "err", err)
+	}
+	b.nudge(b.tell)
+}
+
+func (b *Bot) tellPlace(who asker, op *Operation) Place {
+	q := policy.Question{Person: who.person, Member: who.member, Place: op.Place.Place, Command: op.Command, Targets: op.Targets, Time: b.clock.Now()}
+	q.BreakGlass = true
+	return Place{Place: who.snap.Decide(q).Tell}
+}
+
+// sendOnce records the intent, takes the lane, and makes the call. Nothing
+// leaves before the intent is on disk.
+func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operation, value secret.Secret) error {
+	now := b.clock.Now()
+	sendBy := now.Add(b.scaled(sendWithin))
+	op.State, op.Waits = Intent, ""
+	op.Expires, op.NextAt = time.Time{}, time.Time{}
+	op.Attempts = append(slices.Clone(op.Attempts), Attempt{At: now, SendBy: sendBy})
+	rec := opRecord(&op, Record{Kind: "intent", Person: op.Person, Attempt: len(op.Attempts)})
+	stored, err := b.store1(ctx, "", op, Written{Audit: []Record{rec}})
+	var busy *BusyError
+	switch {
+	case errors.As(err, &busy):
+		op.Attempts = op.Attempts[:len(op.Attempts)-1]
+		op.Expires = now.Add(b.scaled(readyFor))
+		return b.wait(ctx, op, b.busyText(ctx, busy.Holder), now.Add(b.scaled(laneAgain)))
+	case err != nil:
+		return err
+	}
+	fail.Point("after_intent")
+	b.calls.Add(1)
+	defer b.calls.Done()
+	// The call is the operation's, not the chat's: it goes on when the
+	// request that began it is over.
+	ctx = context.WithoutCancel(ctx)
+	c := b.call(ctx, who, cmd, stored.Args, stored.Targets)
+	c.Op = &stored
+	if !value.IsZero() {
+		c.Secrets = map[string]secret.Secret{"password": value}
+		b.scrub.Know(value)
+		defer b.scrub.Forget(value)
+	}
+	out := b.runOne(b.provider.SendBy(ctx, sendBy), cmd, c)
+	fail.Point("after_response")
+	b.given.drop(stored.ID)
+	return b.conclude(ctx, who, cmd, stored, out)
+}
+
+// runOne makes the call. A panic in it leaves the outcome unknown.
+func (b *Bot) runOne(ctx context.Context, cmd *Command, c *Call) (out Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.log.Error("panic in a call", "op", c.Op.ID, "value", b.scrub.Scrub(fmt.Sprint(v)))
+			out = Outcome{Class: NoAnswer, Text: "The bot made a mistake while it waited for the answer."}
+		}
+	}()
+	return cmd.Run(ctx, c)
+}
+
+// busyText says who holds a lane: "operation 17, outcome unknown since 14:02".
+func (b *Bot) busyText(ctx context.Context, holder int64) string {
+	text := fmt.Sprintf("operation %d, which is busy with the same target", holder)
+	if h, err := b.store.Operation(ctx, holder); err == nil && h.State == Unknown && len(h.Attempts) > 0 {
+		text = fmt.Sprintf("operation %d, whose outcome is unknown since %s", holder, At(h.Attempts[len(h.Attempts)-1].At))
+	}
+	return text
+}
+
+// conclude records what came of an attempt, before anything is said in chat.
+func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operation, out Outcome) error {
+	now := b.clock.Now()
+	last := &op.Attempts[len(op.Attempts)-1]
+	last.Ended, last.Class, last.Status, last.Code = now, out.Class, out.Status, out.Code
+	last.Text = CleanMax(b.scrub.Scrub(out.Text), 500)
+	op.Code, op.Hint = out.Code, out.Means
+	rec := Record{Kind: "outcome", Person: op.Person, Decision: string(out.Class), Attempt: len(op.Attempts), Status: out.Status, Code: out.Code, Text: last.Text}
+	switch out.Class {
+	case Accepted:
+		return b.accepted(ctx, cmd, op, out, rec)
+	case Refused:
+		return b.keep(ctx, func() error {
+			_, err := b.end(ctx, "", op, Failed, "The provider refused: "+last.Text, rec)
+			return err
+		})
+	case NotSent, Throttled:
+		return b.keep(ctx, func() error { return b.tryAgain(ctx, op, out, rec) })
+	}
+	op.State = Unknown
+	op.Outcome = "No answer came, so nobody knows whether it was done. It is not sent again."
+	op.NextAt = time.Time{}
+	if cmd.SoftLane {
+		op.NextAt = now.Add(b.scaled(softLaneFor))
+	}
+	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: "Outcome unknown", Lines: []string{op.Outcome, last.Text}})...)
+	var stored Operation
+	err := b.keep(ctx, func() (err error) {
+		stored, err = b.advanceOwing(ctx, "", op, owed, rec)
+		return err
+	})
+	if err == nil && out.Settle {
+		return b.settleSignal(ctx, who, cmd, stored, last.Text)
+	}
+	return err
+}
+
+// settleSignal is the one settling read after a 0xa1, which says that the
+// provider itself saw it fail.
+func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Operation, text string) error {
+	if cmd.Settle != nil {
+		c := b.call(ctx, who, cmd, op.Args, op.Targets)
+		c.Op = &op
+		v, err := cmd.Settle(ctx, c)
+		if err != nil || v.Is == Person {
+			return err // stays unknown
+		}
+		if v.Is == Done {
+			_, err := b.end(ctx, "", op, SettledDone, "The provider said that it failed, and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
+			return err
+		}
+	}
+	_, err := b.end(ctx, "", op, Failed, "The provider failed: "+text, Record{Kind: "state", Code: op.Code, Text: text})
+	return err
+}
+
+// tryAgain goes back to checking after an attempt of which nothing can have
+// happened, or ends the operation when it was tried enough.
+func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Record) error {
+	now := b.clock.Now()
+	sends, since := 0, now
+	for i := len(op.Attempts) - 1; i >= 0 && op.Attempts[i].Class == out.Class; i-- {
+		sends, since = sends+1, op.Attempts[i].At
+	}
+	most, within, pause := retrySends, retryWithin, time.Second
+	if out.Class == Throttled {
+		most, within, pause = throttleSends, throttleWithin, max(out.RetryAfter, throttlePause)
+	} else {
+		pause = time.Duration(sends) * time.Second
+	}
+	pause = b.scaled(pause)
+	if sends >= most || now.Add(pause).Sub(since) > b.scaled(within) {
+		op.Hint = out.Means
+		_, err := b.end(ctx, "", op, Cancelled, fmt.Sprintf("Nothing was sent, after %d tries: %s", sends, op.Attempts[len(op.Attempts)-1].Text), rec)
+		return err
+	}
+	op.State, op.NextAt = Checking, now.Add(pause)
+	op.Expires = now.Add(b.scaled(throttleWithin) + pause)
+	op.Waits = "the next try: " + op.Attempts[len(op.Attempts)-1].Text
+	_, err := b.advanceOwing(ctx, "", op, b.owed(&op, OwedRoot, Card{}), rec)
+	b.nudge(b.wake)
+	return err
+}
+
+// accepted records that the provider said yes, and what is to be followed.
+func (b *Bot) accepted(ctx context.Context, cmd *Command, op Operation, out Outcome, rec Record) error {
+	now := b.clock.Now()
+	op.Result, op.Outcome = out.Result, out.Done
+	if !out.Secret.IsZero() {
+		b.held.put(op.ID, out.Secret, now.Add(b.scaled(passwordFor)))
+		op.Secret = true
+	}
+	if out.Followed && cmd.Follow != nil {
+		op.State = Following
+		op.NextAt = now.Add(b.scaled(firstPoll))
+		op.Job = &Job{ID: out.Job, Since: now, Next: op.NextAt, MovedAt: now, Last: Progress{Phase: Running, Fraction: -1}}
+		owed := b.owed(&op, OwedRoot, Card{})
+		if out.Job != 0 {
+			owed = append(owed, b.owed(&op, OwedLine, Card{Tone: Busy, Title: fmt.Sprintf("The provider runs it as job %s", Code(fmt.Sprint(out.Job)))})...)
+		}
+		return b.keep(ctx, func() error {
+			_, err := b.advanceOwing(ctx, "", op, owed, rec)
+			b.nudge(b.wake)
+			return err
+		})
+	}
+	if cmd.Settle == nil {
+		return b.keep(ctx, func() error {
+			_, err := b.end(ctx, "", op, Succeeded, out.Done, rec)
+			return err
+		})
+	}
+	op.State, op.NextAt = InProgress, now
+	return b.keep(ctx, func() error {
+		_, err := b.advance(ctx, "", op, rec)
+		b.nudge(b.wake)
+		return err
+	})
+}
+
+// keep stores a result. Where the store does not take it, it is kept here and
+// tried again, and new changes are refused meanwhile.
+func (b *Bot) keep(ctx context.Context, write func() error) error {
+	err := write()
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	b.unsaved.Add(1)
+	defer b.unsaved.Add(-1)
+	b.log.Error("a result cannot be stored: it is kept in memory and tried again", "err", err)
+	for err != nil && !errors.Is(err, ErrConflict) && !b.stopping.Load() {
+		if e := b.clock.Sleep(ctx, time.Second); e != nil {
+			return e
+		}
+		err = write()
+	}
+	return err
+}

@@ -1,0 +1,416 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hosterbot/bot/policy"
+)
+
+// How an operation looks, in its root message, to its requester, and at its
+// end. What is said here is read at 3 a.m.: short, plain, and what to do next.
+
+// rootCard is the operation as everybody in the channel sees it.
+func (b *Bot) rootCard(ctx context.Context, op *Operation) Card {
+	c := b.opCard(op, asker{})
+	if op.State == Pending {
+		c.Mentions = b.mentions(ctx, op)
+	}
+	return c
+}
+
+// mentions are the accounts of up to five people who may approve.
+func (b *Bot) mentions(ctx context.Context, op *Operation) []Account {
+	snap := b.policy.Current()
+	var by []string
+	for _, a := range op.Requirement.Approve {
+		by = append(by, a.By...)
+	}
+	people := snap.Eligible(by, b.voteQuestion(op), b.memberFunc(ctx, snap))
+	voted := op.Voters()
+	var out []Account
+	for _, p := range people {
+		if slices.Contains(voted, p) || len(out) == maxMentioned {
+			continue
+		}
+		out = append(out, b.account(snap, p, op.Place.Platform))
+	}
+	return out
+}
+
+// account is where a person is called on a platform; on another, by name.
+func (b *Bot) account(snap *policy.Snapshot, person, platform string) Account {
+	if b.demo {
+		return Account{Platform: demoPlatform, User: person}
+	}
+	for _, a := range snap.Accounts(person) {
+		if a.Platform == platform {
+			team, user, ok := strings.Cut(a.ID, "/")
+			if !ok {
+				team, user = "", a.ID
+			}
+			return Account{Platform: platform, Team: team, User: user}
+		}
+	}
+	return Account{User: person}
+}
+
+// opCard is the operation as it stands.
+func (b *Bot) opCard(op *Operation, who asker) Card {
+	now := b.clock.Now()
+	c := Card{Title: op.Title}
+	person := Clean(op.Person)
+	switch op.State {
+	case Confirming:
+		c.Tone, c.Title = Warn, op.Title+"?"
+		c.Lines = append(c.Lines, person+" has not confirmed it yet. Until "+At(op.Expires)+".")
+	case Pending:
+		c.Tone, c.Title = Warn, person+" asks: "+op.Title
+		c.Lines = append(c.Lines, b.votesNeeded(op))
+	case Ready, Checking:
+		c.Tone = Busy
+		if op.Waits != "" {
+			c.Lines = append(c.Lines, "Waits for "+op.Waits+".")
+		} else {
+			c.Lines = append(c.Lines, "About to be sent.")
+		}
+	case Intent:
+		c.Tone = Busy
+		c.Lines = append(c.Lines, "Sent. Waiting for the provider's answer.")
+	case InProgress:
+		c.Tone = Busy
+		c.Lines = append(c.Lines, "The provider has accepted it.")
+	case Following:
+		c.Tone = Busy
+		c.Bar = b.bar(op, now)
+		if op.Job.Last.Text != "" {
+			c.Lines = append(c.Lines, op.Job.Last.Text)
+		}
+	case Unknown, NeedsHuman:
+		c.Tone, c.Title = Warn, "Outcome unknown: "+op.Title
+		c.Lines = append(c.Lines, op.Outcome)
+	case LostTrack:
+		c.Tone, c.Title = Warn, "Lost track: "+op.Title
+		c.Lines = append(c.Lines, op.Outcome)
+	default:
+		c.Tone, c.Title = endTone(op.State), endWord(op.State)+": "+op.Title
+		if op.Outcome != "" {
+			c.Lines = append(c.Lines, op.Outcome)
+		}
+	}
+	if op.Hint != "" && !op.State.Waiting() {
+		c.Lines = append(c.Lines, op.Hint)
+	}
+	if op.State.Waiting() {
+		c.Fields = append(c.Fields, op.Fields...)
+		if op.Loses != "" {
+			c.Fields = append(c.Fields, Field{"Is lost", op.Loses})
+		}
+	}
+	c.Fields = append(c.Fields, op.Result...)
+	if op.Reason != "" {
+		c.Fields = append(c.Fields, Field{"Reason", Clean(op.Reason)})
+	}
+	if voters := op.Voters(); len(voters) > 0 && op.State != Pending {
+		c.Fields = append(c.Fields, Field{"Approved by", Clean(list(voters, "and"))})
+	}
+	if op.State.Waiting() {
+		c.Notes = append(c.Notes, op.Notes...)
+	}
+	c.Notes = append(c.Notes, b.byline(op))
+	c.Buttons = b.opButtons(op, who)
+	return c
+}
+
+// byline says whose operation it is, and its number.
+func (b *Bot) byline(op *Operation) string {
+	text := fmt.Sprintf("Operation %d, asked by %s", op.ID, Clean(op.Person))
+	if op.BreakGlass != "" {
+		text += ", breaking glass by " + Code(op.BreakGlass)
+	}
+	if op.Again != 0 {
+		text += fmt.Sprintf(", again after operation %d", op.Again)
+	}
+	if op.For != 0 {
+		text += fmt.Sprintf(", for operation %d", op.For)
+	}
+	return text + "."
+}
+
+func (b *Bot) bar(op *Operation, now time.Time) *Bar {
+	bar := &Bar{Fraction: op.Job.Last.Fraction, Word: op.Job.Last.Word, Elapsed: now.Sub(op.Job.Since), Expected: op.Expected}
+	if end, agreed := op.Job.estimate(); agreed {
+		bar.Expected = end.Sub(op.Job.Since)
+	}
+	if op.Job.Stalled {
+		bar.Word = strings.TrimSpace(bar.Word + " (stalled)")
+	}
+	return bar
+}
+
+// votesNeeded says what is still missing: "Needs 2 approvals of leads; cho has
+// approved. Until 14:32 UTC (in 30 min)."
+func (b *Bot) votesNeeded(op *Operation) string {
+	var needs []string
+	for _, a := range op.Requirement.Approve {
+		word := "approvals"
+		if a.Count == 1 {
+			word = "approval"
+		}
+		needs = append(needs, fmt.Sprintf("%d %s of %s", a.Count, word, Clean(list(a.By, "or"))))
+	}
+	text := "Needs " + list(needs, "and")
+	switch voters := op.Voters(); len(voters) {
+	case 0:
+	case 1:
+		text += "; " + Clean(voters[0]) + " has approved"
+	default:
+		text += "; " + Clean(list(voters, "and")) + " have approved"
+	}
+	return text + ". Until " + At(op.Expires) + "."
+}
+
+// opButtons are what can be pressed now. Who may press what is asked then.
+func (b *Bot) opButtons(op *Operation, who asker) []Button {
+	var out []Button
+	add := func(label string, style Style, action string) {
+		out = append(out, Button{Label: label, Style: style, Code: opCode(op, action)})
+	}
+	cmd, known := b.catalogue.Find(op.Command)
+	switch op.State {
+	case Confirming:
+		if op.Digest != "" && who.person == op.Person {
+			add("Confirm", confirmStyle(cmd), actConfirm)
+		}
+		add("Cancel", Default, actCancel)
+	case Pending:
+		add("Approve", Primary, actApprove)
+		add("Deny", Danger, actDeny)
+		if b.lacksBackup(op) {
+			add("Back up first", Default, actBackup)
+		}
+		add("Cancel", Default, actCancel)
+	case Ready, Checking:
+		if known && cmd.AskSecret != "" {
+			add("Enter password", Primary, actSecret)
+		}
+		if op.NeedsBackup {
+			add("Back up first", Primary, actBackup)
+		}
+		if len(op.Requirement.Approve) > 0 {
+			add("Deny", Danger, actDeny)
+		}
+		add("Cancel", Default, actCancel)
+	case Unknown, NeedsHuman, LostTrack:
+		add("Resolve", Default, actResolve)
+	case Succeeded, SettledDone:
+		if op.Secret {
+			add("Reveal", Primary, actReveal)
+			if _, held := b.held.get(op.ID); held {
+				add("I have it", Default, actHave)
+			}
+		}
+		if _, ok := shownTarget(op); ok {
+			add("Show", Default, actShow)
+		}
+	case Failed, Cancelled, Expired, Invalidated, SettledNotDone, ResolvedUndone:
+		add("Try again", Default, actAgain)
+	}
+	return out
+}
+
+func confirmStyle(cmd *Command) Style {
+	if cmd != nil && cmd.Effect == EffectDestroys {
+		return Danger
+	}
+	return Primary
+}
+
+func (b *Bot) lacksBackup(op *Operation) bool {
+	want := op.Requirement.Backup
+	return want > 0 && op.Backed && op.BreakGlass == "" && (op.LastBackup.IsZero() || b.clock.Now().Sub(op.LastBackup) > want)
+}
+
+// shownTarget is what Show shows after an operation: what it made, or what it
+// acted on and is still there.
+func shownTarget(op *Operation) (Target, bool) {
+	t := op.Target()
+	if len(op.Made) > 0 {
+		t = op.Made[0]
+	}
+	if t.Kind != "vm" && t.Kind != "dedicated" || strings.HasSuffix(op.Command, " delete") || strings.HasSuffix(op.Command, " terminate") {
+		return Target{}, false
+	}
+	return t, true
+}
+
+// confirmCard asks the requester, privately: what will happen, to what, what
+// is lost, and what the policy asks next.
+func (b *Bot) confirmCard(ctx context.Context, who asker, op *Operation, a policy.Answer) Card {
+	cmd, _ := b.catalogue.Find(op.Command)
+	c := Card{Tone: Warn, Title: op.Title + "?", Fields: slices.Clone(op.Fields)}
+	if op.Loses != "" {
+		c.Fields = append(c.Fields, Field{"Is lost", op.Loses})
+	}
+	if next := b.asksNext(op); next != "" {
+		c.Lines = append(c.Lines, next)
+	}
+	if same := b.sameAsked(ctx, op, cmd); same != 0 {
+		c.Lines = append(c.Lines, fmt.Sprintf("You asked for exactly this less than a minute ago: operation %d. Confirm only if you want it twice.", same))
+	}
+	c.Notes = append(slices.Clone(op.Notes), fmt.Sprintf("Operation %d. Nothing happens unless you confirm, until %s.", op.ID, At(op.Expires)))
+	c.Buttons = []Button{
+		{Label: "Confirm", Style: confirmStyle(cmd), Code: opCode(op, actConfirm)},
+		{Label: "Cancel", Code: opCode(op, actCancel)},
+	}
+	if a.BreakGlass != nil && op.BreakGlass == "" {
+		c.Buttons = append(c.Buttons, Button{Label: "Break glass", Style: Danger, Code: opCode(op, actBreakGlass)})
+	}
+	return c
+}
+
+// asksNext says what follows on Confirm.
+func (b *Bot) asksNext(op *Operation) string {
+	r := op.Requirement
+	var next []string
+	if r.Confirm == policy.ConfirmTypeTarget {
+		next = append(next, "asks you to type "+Code(typedTarget(op)))
+	}
+	if r.Reason && op.Reason == "" {
+		next = append(next, "asks for a reason")
+	}
+	if op.BreakGlass == "" {
+		for _, a := range r.Approve {
+			next = append(next, fmt.Sprintf("needs %d approval%s of %s", a.Count, plural(a.Count), Clean(list(a.By, "or"))))
+		}
+		if r.Delay > 0 {
+			next = append(next, "waits "+Duration(r.Delay)+" in which it can be taken back")
+		}
+		if b.lacksBackup(op) {
+			next = append(next, "waits for a backup younger than "+Duration(r.Backup))
+		}
+	}
+	if len(next) == 0 {
+		return ""
+	}
+	return "After Confirm it " + list(next, "and") + "."
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// sameAsked finds the operation by which the same person asked for the same
+// new thing a moment ago; 0 for none.
+func (b *Bot) sameAsked(ctx context.Context, op *Operation, cmd *Command) int64 {
+	if cmd == nil || !cmd.Whole {
+		return 0
+	}
+	since := b.clock.Now().Add(-b.scaled(sameWithin))
+	others, err := b.store.Operations(ctx, OperationFilter{Person: op.Person, Command: op.Command, Since: since, Before: op.ID, Limit: 20})
+	if err != nil {
+		return 0
+	}
+	for _, o := range others {
+		if slices.Equal(o.Args, op.Args) && !o.Silent {
+			return o.ID
+		}
+	}
+	return 0
+}
+
+// confirmedCard replaces the confirmation after Confirm.
+func (b *Bot) confirmedCard(op *Operation) Card {
+	c := Card{Tone: Good, Title: "Confirmed: " + op.Title}
+	if op.State == Pending {
+		c.Lines = append(c.Lines, b.votesNeeded(op))
+	}
+	c.Notes = append(c.Notes, fmt.Sprintf("Operation %d goes on in the channel.", op.ID))
+	return c
+}
+
+// endCard is the one message in the thread that ends it.
+func (b *Bot) endCard(op *Operation) Card {
+	snap := b.policy.Current()
+	c := Card{Tone: endTone(op.State), Title: Clean(op.Person) + ": " + lower(endWord(op.State)) + ". " + op.Outcome, Mentions: []Account{b.account(snap, op.Person, op.Place.Platform)}}
+	if n := len(op.Attempts); n > 0 {
+		c.Notes = append(c.Notes, "Took "+Duration(b.clock.Now().Sub(op.Attempts[0].At))+".")
+	}
+	if op.Hint != "" {
+		c.Lines = append(c.Lines, op.Hint)
+	}
+	if op.Secret {
+		c.Lines = append(c.Lines, "Only "+Clean(op.Person)+" can press Reveal for the password.")
+		if _, held := b.held.get(op.ID); held {
+			c.Lines = append(c.Lines, "It exists nowhere else: take it before "+At(b.clock.Now().Add(b.scaled(passwordFor)))+".")
+		}
+	}
+	return c
+}
+
+func lower(word string) string { return strings.ToLower(word[:1]) + word[1:] }
+
+// endWord is the state of an operation that has ended, as a headline.
+func endWord(s State) string {
+	switch s {
+	case Succeeded:
+		return "Done"
+	case SettledDone:
+		return "Done after all"
+	case SettledNotDone:
+		return "Not done"
+	case ResolvedDone:
+		return "Resolved as done"
+	case ResolvedUndone:
+		return "Resolved as not done"
+	case ResolvedUnsure:
+		return "Resolved as unsure"
+	case LostTrack:
+		return "Lost track"
+	}
+	word := string(s)
+	return strings.ToUpper(word[:1]) + word[1:]
+}
+
+func endTone(s State) Tone {
+	switch s {
+	case Succeeded, SettledDone, ResolvedDone:
+		return Good
+	case Failed, SettledNotDone:
+		return Bad
+	case Cancelled, Expired:
+		return Plain
+	}
+	return Warn
+}
+
+// story tells in a sentence or two how an operation stands, for the answer to
+// a press that changes nothing.
+func (b *Bot) story(op *Operation) string {
+	switch op.State {
+	case Confirming:
+		return "It waits for " + Clean(op.Person) + " to confirm, until " + At(op.Expires) + "."
+	case Pending:
+		return b.votesNeeded(op)
+	case Ready, Checking:
+		if op.Waits != "" {
+			return "It has all it needs, and waits for " + op.Waits + "."
+		}
+		return "It is about to be sent."
+	case Intent, InProgress, Following:
+		return "It is under way since " + At(op.Attempts[len(op.Attempts)-1].At) + "."
+	case Unknown, NeedsHuman, LostTrack:
+		return op.Outcome
+	}
+	text := "It ended " + At(op.Ended) + ": " + op.Outcome
+	if voters := op.Voters(); len(voters) > 0 {
+		text += " It was approved by " + Clean(list(voters, "and")) + "."
+	}
+	return text
+}

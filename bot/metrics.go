@@ -1,0 +1,27 @@
+package bot
+
+import "time"
+
+// Metrics counts what the bot does. Labels are words of the catalogue and of
+// fixed lists, never IDs.
+type Metrics interface {
+	// Command: a command was answered; outcome is "handled", "invalid",
+	// "denied" or "stranger".
+	Command(words, outcome string, took time.Duration)
+	// Decision: the policy decided.
+	Decision(words string, allowed bool, took time.Duration)
+	// State: an operation reached a state.
+	State(s State)
+	// Message: a message owed was sent, or failed.
+	Message(kind OwedKind, ok bool)
+	// Panic: a handler panicked.
+	Panic()
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Command(string, string, time.Duration) {}
+func (noMetrics) Decision(string, bool, time.Duration)  {}
+func (noMetrics) State(State)                           {}
+func (noMetrics) Message(OwedKind, bool)                {}
+func (noMetrics) Panic()                                {}

@@ -1,0 +1,434 @@
+package bot
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"hosterbot/bot/policy"
+	"hosterbot/bot/secret"
+)
+
+// PolicySource gives the policy in force. *policy.Watcher is one.
+type PolicySource interface {
+	Current() *policy.Snapshot
+	State() policy.State
+}
+
+// Provider is what the core has to know of the provider's API besides the
+// commands: when a mutation may leave, and how the API is doing.
+type Provider interface {
+	// Acquire waits for the token of the limiter that the next mutation uses.
+	// Its error is for people: mutations are paused.
+	Acquire(ctx context.Context) error
+	// SendBy gives a context in which a mutation that is not on the wire by t
+	// is not sent at all.
+	SendBy(ctx context.Context, t time.Time) context.Context
+	Health() Health
+}
+
+// Config is what a Bot is made of. All but the marked fields are required.
+type Config struct {
+	Catalogue *Catalogue
+	Store     Store
+	Policy    PolicySource
+	Provider  Provider
+	Adapters  []Adapter
+	Clock     Clock        // nil: SystemClock
+	Logger    *slog.Logger // nil: none
+	Metrics   Metrics      // nil: none
+	Random    io.Reader    // of nonces; nil: crypto/rand
+	Scale     float64      // multiplies every waiting time; 0: 1
+	Demo      bool         // people say who they are: console and web of `demo`
+	Serial    bool         // background work runs one thing at a time, when RunDue is called
+	Owner     string       // name of this process, where several share a store
+	Home      string       // place for alerts and anchors, "" for none
+}
+
+// Bot is the core: what stands between the chats and the provider. It
+// implements Handler.
+type Bot struct {
+	catalogue *Catalogue
+	store     Store
+	policy    PolicySource
+	provider  Provider
+	adapters  map[string]Adapter
+	chats     []Adapter
+	clock     Clock
+	log       *slog.Logger
+	metrics   Metrics
+	random    io.Reader
+	scale     float64
+	demo      bool
+	serial    bool
+	owner     string
+	started   time.Time
+
+	members  memberCache
+	floods   floodGate
+	held     vault // passwords that exist only in an answer, until somebody has taken them
+	given    vault // passwords that somebody typed for the next call
+	scrub    secret.Scrubber
+	busy     busySet
+	later    waitSet // operations that failed to be worked on
+	paused   waitSet // threads that failed to be posted in, by their first owed message
+	stopping atomic.Bool
+	unsaved  atomic.Int64   // results that the store does not take
+	calls    sync.WaitGroup // mutations in flight
+	wake     chan struct{}  // something is due sooner than thought
+	tell     chan struct{}  // a message is owed
+}
+
+var _ Handler = (*Bot)(nil)
+
+// New puts a bot together. Run or RunDue do its work in the background.
+func New(c Config) (*Bot, error) {
+	b := &Bot{
+		catalogue: c.Catalogue, store: c.Store, policy: c.Policy, provider: c.Provider,
+		chats: c.Adapters, adapters: make(map[string]Adapter),
+		clock: c.Clock, log: c.Logger, metrics: c.Metrics, random: c.Random,
+		scale: c.Scale, demo: c.Demo, serial: c.Serial, owner: c.Owner,
+		wake: make(chan struct{}, 1), tell: make(chan struct{}, 1),
+	}
+	if b.catalogue == nil || b.store == nil || b.policy == nil || b.provider == nil {
+		return nil, errors.New("bot: catalogue, store, policy and provider are required")
+	}
+	if b.clock == nil {
+		b.clock = SystemClock{}
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.metrics == nil {
+		b.metrics = noMetrics{}
+	}
+	if b.random == nil {
+		b.random = rand.Reader
+	}
+	if b.scale == 0 {
+		b.scale = 1
+	}
+	for _, a := range c.Adapters {
+		for _, p := range a.Platforms() {
+			if _, twice := b.adapters[p]; twice {
+				return nil, fmt.Errorf("bot: two adapters for %s", p)
+			}
+			b.adapters[p] = a
+		}
+	}
+	b.started = b.clock.Now()
+	b.held.clock, b.given.clock = b.clock, b.clock
+	return b, nil
+}
+
+// scaled is a waiting time as this bot waits it.
+func (b *Bot) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) * b.scale) }
+
+// nonce makes a word that nobody can guess.
+func (b *Bot) nonce() string {
+	var raw [8]byte
+	if _, err := io.ReadFull(b.random, raw[:]); err != nil {
+		panic(err) // no randomness, no safety
+	}
+	return hex.EncodeToString(raw[:])
+}
+
+// asker is who wants something, where, under which policy.
+type asker struct {
+	snap    *policy.Snapshot
+	person  string // "" for a stranger
+	account Account
+	place   Place
+	member  map[string]Membership
+}
+
+// asker finds out who an account is, under the policy of this moment.
+func (b *Bot) asker(ctx context.Context, a Account, p Place) asker {
+	snap := b.policy.Current()
+	person := b.who(snap, a)
+	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person)}
+}
+
+// name is how an asker is called in records and cards.
+func (w asker) name() string {
+	if w.person != "" {
+		return w.person
+	}
+	return w.account.String()
+}
+
+// Handle implements Handler: a command that somebody typed.
+func (b *Bot) Handle(ctx context.Context, r Request) {
+	start := b.clock.Now()
+	defer b.recovered(ctx, r.Answer)
+	who := b.asker(ctx, r.Account, r.Place)
+	if !b.admitted(ctx, r.Answer, who) {
+		return
+	}
+	var p Parsed
+	var err error
+	if r.Words != "" {
+		p, err = b.catalogue.ParseTyped(r.Words, r.Args, who.snap.Label)
+	} else {
+		p, err = b.catalogue.Parse(r.Line, who.snap.Label)
+	}
+	var missing *MissingError
+	switch {
+	case errors.As(err, &missing):
+		b.askForRest(ctx, r.Answer, who, missing)
+		return
+	case err != nil:
+		b.metrics.Command("", "invalid", b.clock.Now().Sub(start))
+		b.say(ctx, r.Answer, b.refusal(err))
+		return
+	}
+	b.dispatch(ctx, r.Key, r.Answer, who, p, wish{})
+	b.metrics.Command(p.Command.Words, "handled", b.clock.Now().Sub(start))
+}
+
+// wish is what a command brings along that is not typed in its line.
+type wish struct {
+	breakGlass bool
+	reason     string
+	again      int64 // the operation that it repeats
+	forOp      int64 // the operation that waits for it
+}
+
+// dispatch runs a command that was understood.
+func (b *Bot) dispatch(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
+	if who.person == "" && p.Command.Effect != EffectOpen {
+		b.refuseStranger(ctx, answer, who, p.Command)
+		return
+	}
+	if p.Command.Mutates() {
+		b.begin(ctx, key, answer, who, p, w)
+		return
+	}
+	b.read(ctx, answer, who, p, 0)
+}
+
+// say answers, and logs where even that fails.
+func (b *Bot) say(ctx context.Context, answer Responder, c Card) {
+	if err := answer.Reply(ctx, c); err != nil && ctx.Err() == nil {
+		b.log.Warn("answer not delivered", "err", err)
+	}
+}
+
+// ack acknowledges a request; a chat that cannot be reached will show so
+// itself.
+func (b *Bot) ack(ctx context.Context, answer Responder) {
+	if err := answer.Ack(ctx); err != nil && ctx.Err() == nil {
+		b.log.Warn("acknowledgement not delivered", "err", err)
+	}
+}
+
+// recovered answers for a handler that panicked. The process lives on.
+func (b *Bot) recovered(ctx context.Context, answer Responder) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	b.log.Error("panic", "value", b.scrub.Scrub(fmt.Sprint(v)), "stack", string(debug.Stack()))
+	b.metrics.Panic()
+	b.say(ctx, answer, Card{Tone: Bad, Title: "Something went wrong",
+		Lines: []string{"This is a mistake in hosterbot, and it is in its log. `op list --open` shows whether something was begun."}})
+}
+
+// refusal is the card of an error.
+func (b *Bot) refusal(err error) Card {
+	var e *Error
+	if !errors.As(err, &e) {
+		b.log.Error("unexpected error", "err", b.scrub.Scrub(err.Error()))
+		return Card{Tone: Bad, Title: "Something went wrong", Lines: []string{"Nothing was done. The log says more."}}
+	}
+	if e.Err != nil {
+		b.log.Info("refused", "kind", e.Kind, "err", b.scrub.Scrub(e.Err.Error()))
+	}
+	c := Card{Tone: Warn, Title: e.Text}
+	if e.Kind == Unavailable {
+		c.Tone = Bad
+	}
+	if e.Hint != "" {
+		c.Lines = append(c.Lines, e.Hint)
+	}
+	return c
+}
+
+// Limits on how much one person may ask.
+const (
+	perPerson   = 20 // commands a minute
+	perStranger = 60 // for all unknown accounts together
+)
+
+// floodGate counts commands, for each person and for all strangers.
+type floodGate struct {
+	mu    sync.Mutex
+	gates map[string]*gate
+}
+
+type gate struct {
+	limit *rate.Limiter
+	shut  time.Time // when "slow down" was last said
+	count int       // refused since then
+}
+
+// admit lets a command through, or says once a minute that it is too many.
+func (b *Bot) admit(ctx context.Context, who asker) error {
+	if b.stopping.Load() {
+		return Errorf(Unavailable, "The bot is shutting down. Nothing was done: try again in a minute.")
+	}
+	most := perPerson
+	if who.person == "" {
+		most = perStranger
+	}
+	now := b.clock.Now()
+	b.floods.mu.Lock()
+	if b.floods.gates == nil {
+		b.floods.gates = make(map[string]*gate)
+	}
+	g, ok := b.floods.gates[who.person]
+	if !ok {
+		g = &gate{limit: rate.NewLimiter(rate.Limit(float64(most)/60), most)}
+		b.floods.gates[who.person] = g
+	}
+	if g.limit.AllowN(now, 1) {
+		b.floods.mu.Unlock()
+		return nil
+	}
+	g.count++
+	first := now.Sub(g.shut) >= time.Minute
+	count := g.count
+	if first {
+		g.shut, g.count = now, 0
+	}
+	b.floods.mu.Unlock()
+	if first {
+		b.record(ctx, Record{Kind: "flood", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "deny", Count: count})
+		return Errorf(TooMany, "That is more than %d commands in a minute. Wait a moment: nothing was done.", most)
+	}
+	return errFlood
+}
+
+// admitted is admit, with its no said: once a minute, so that a flood is not
+// answered by a flood.
+func (b *Bot) admitted(ctx context.Context, answer Responder, who asker) bool {
+	switch err := b.admit(ctx, who); {
+	case err == nil:
+		return true
+	case errors.Is(err, errFlood):
+		b.ack(ctx, answer)
+	default:
+		b.say(ctx, answer, b.refusal(err))
+	}
+	return false
+}
+
+// errFlood is an excess that was already answered this minute.
+var errFlood = Errorf(TooMany, "Too many commands. Nothing was done.")
+
+// record writes audit records that belong to no change of state.
+func (b *Bot) record(ctx context.Context, records ...Record) {
+	if err := b.store.Append(ctx, b.clock.Now(), "", Written{Audit: records}); err != nil {
+		b.log.Error("audit record not written", "err", err)
+	}
+}
+
+// vault holds secrets in memory that exist nowhere else, until somebody has
+// taken them or their time is over.
+type vault struct {
+	mu    sync.Mutex
+	clock Clock
+	items map[int64]heldSecret
+}
+
+type heldSecret struct {
+	value secret.Secret
+	until time.Time
+}
+
+func (v *vault) put(op int64, s secret.Secret, until time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.items == nil {
+		v.items = make(map[int64]heldSecret)
+	}
+	v.items[op] = heldSecret{s, until}
+}
+
+func (v *vault) get(op int64) (secret.Secret, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	it, ok := v.items[op]
+	if ok && v.clock.Now().After(it.until) {
+		delete(v.items, op)
+		return secret.Secret{}, false
+	}
+	return it.value, ok
+}
+
+func (v *vault) drop(op int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.items, op)
+}
+
+// busySet keeps two goroutines from working on one thing at once.
+type busySet struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+func (s *busySet) take(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ids == nil {
+		s.ids = make(map[string]bool)
+	}
+	if s.ids[id] {
+		return false
+	}
+	s.ids[id] = true
+	return true
+}
+
+func (s *busySet) free(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.ids, id)
+}
+
+// waitSet remembers until when something is left alone.
+type waitSet struct {
+	mu    sync.Mutex
+	until map[any]time.Time
+}
+
+func (s *waitSet) put(id any, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.until == nil {
+		s.until = make(map[any]time.Time)
+	}
+	s.until[id] = until
+}
+
+func (s *waitSet) waits(id any, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until, ok := s.until[id]
+	if ok && !now.Before(until) {
+		delete(s.until, id)
+		return false
+	}
+	return ok
+}

@@ -1,0 +1,451 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Waiting times of following, before scaling.
+const (
+	firstPoll    = 2 * time.Second
+	stalledAfter = 15 * time.Minute
+	lostAfter    = time.Minute // and three times in a row
+	lostTimes    = 3
+	jobDeadline  = 6 * time.Hour
+	orderFor     = 24 * time.Hour
+	noEndAfter   = 60 * time.Minute // without a job's number and without a move
+	pollAfterErr = 15 * time.Second
+	maxMoves     = 4
+	trackAtOnce  = 32 // operations looked at side by side
+)
+
+// lookAfter are the pauses between reads of an accepted operation's effect.
+var lookAfter = []time.Duration{3 * time.Second, 7 * time.Second, 20 * time.Second, 30 * time.Second}
+
+// Recover puts right what a crash left behind: an intent without an outcome is
+// unknown. It is called once, before Run.
+func (b *Bot) Recover(ctx context.Context) error {
+	open, err := b.store.Open(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range open {
+		op, err := b.store.Operation(ctx, id)
+		if err != nil {
+			return err
+		}
+		switch op.State {
+		case Intent:
+			op.State = Unknown
+			op.Outcome = "The bot stopped while the call was under way, so nobody knows whether it was done. It is not sent again."
+			if cmd, ok := b.catalogue.Find(op.Command); ok && cmd.SoftLane {
+				op.NextAt = b.clock.Now().Add(b.scaled(softLaneFor))
+			}
+			owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: "Outcome unknown", Lines: []string{op.Outcome}})...)
+			if _, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: "restart after an intent"}); err != nil {
+				return err
+			}
+		case Succeeded, Failed:
+			// final states are not open
+		}
+	}
+	return nil
+}
+
+// nudge wakes a loop; a second nudge before it woke is the same one.
+func (b *Bot) nudge(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Run does the bot's work in the background until ctx ends: it moves
+// operations on, follows what the provider works on, and sends the messages
+// that are owed. It returns when all of it has stopped.
+func (b *Bot) Run(ctx context.Context) error {
+	var wait sync.WaitGroup
+	for _, loop := range []struct {
+		wake chan struct{}
+		work func(context.Context) (time.Time, error)
+	}{{b.wake, b.trackDue}, {b.tell, b.announceDue}} {
+		wait.Go(func() { b.loop(ctx, loop.wake, loop.work) })
+	}
+	wait.Go(func() { b.housekeep(ctx) })
+	<-ctx.Done()
+	b.stopping.Store(true)
+	wait.Wait()
+	b.calls.Wait()
+	return nil
+}
+
+// Stop makes the bot refuse new commands. What is under way goes on.
+func (b *Bot) Stop() { b.stopping.Store(true) }
+
+// idleFor bounds how long a loop sleeps: what was missed is found then.
+const idleFor = 30 * time.Second
+
+func (b *Bot) loop(ctx context.Context, wake chan struct{}, work func(context.Context) (time.Time, error)) {
+	for ctx.Err() == nil {
+		next, err := work(ctx)
+		pause := idleFor
+		if err != nil {
+			b.log.Error("background work failed", "err", b.scrub.Scrub(err.Error()))
+			pause = time.Second
+		} else if !next.IsZero() {
+			pause = min(pause, next.Sub(b.clock.Now()))
+		}
+		if pause <= 0 {
+			continue
+		}
+		timer := make(chan struct{})
+		stop := b.clock.AfterFunc(pause, func() { close(timer) })
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-timer:
+		}
+		stop()
+	}
+}
+
+// housekeep prunes the store now and then.
+func (b *Bot) housekeep(ctx context.Context) {
+	for b.clock.Sleep(ctx, time.Minute) == nil {
+		if err := b.store.Prune(ctx, b.clock.Now()); err != nil && ctx.Err() == nil {
+			b.log.Error("store not pruned", "err", err)
+		}
+	}
+}
+
+// RunDue does everything that is due now, one thing at a time, and returns
+// when the next thing is due (zero: nothing is). The script of `demo` and the
+// tests move their clock with it.
+func (b *Bot) RunDue(ctx context.Context) (time.Time, error) {
+	for {
+		now := b.clock.Now()
+		next, err := b.trackDue(ctx)
+		if err != nil {
+			return next, err
+		}
+		tell, err := b.announceDue(ctx)
+		if err != nil {
+			return tell, err
+		}
+		if next.IsZero() || !tell.IsZero() && tell.Before(next) {
+			next = tell
+		}
+		if next.IsZero() || next.After(now) && next.After(b.clock.Now()) {
+			return next, nil
+		}
+	}
+}
+
+// trackDue looks at every operation that is due, and returns when the next one
+// is.
+func (b *Bot) trackDue(ctx context.Context) (time.Time, error) {
+	for {
+		due, next, err := b.store.Due(ctx, b.clock.Now(), b.owner, 4*trackAtOnce)
+		if err != nil || len(due) == 0 {
+			return next, err
+		}
+		var wait sync.WaitGroup
+		slots := make(chan struct{}, trackAtOnce)
+		began := false
+		for _, id := range due {
+			key := fmt.Sprintf("op/%d", id)
+			if b.later.waits(id, b.clock.Now()) || !b.busy.take(key) {
+				continue
+			}
+			began = true
+			work := func() {
+				defer b.busy.free(key)
+				b.touch(ctx, id)
+			}
+			if b.serial {
+				work()
+				continue
+			}
+			slots <- struct{}{}
+			wait.Go(func() {
+				defer func() { <-slots }()
+				work()
+			})
+		}
+		wait.Wait()
+		if !began || ctx.Err() != nil {
+			return b.clock.Now().Add(time.Second), ctx.Err()
+		}
+	}
+}
+
+// touch looks at one operation that is due. What fails is tried again later.
+func (b *Bot) touch(ctx context.Context, id int64) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.log.Error("panic in the background", "op", id, "value", b.scrub.Scrub(fmt.Sprint(v)))
+			b.metrics.Panic()
+			b.putOff(id)
+		}
+	}()
+	op, err := b.store.Operation(ctx, id)
+	if err == nil {
+		op, err = b.lapse(ctx, op)
+	}
+	if err == nil {
+		err = b.step(ctx, op)
+	}
+	if err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
+		b.log.Error("operation put off", "op", id, "err", b.scrub.Scrub(err.Error()))
+		b.putOff(id)
+	}
+}
+
+// putOff keeps an operation that cannot be worked on from being looked at
+// again at once. It is in memory: the store may be what fails.
+func (b *Bot) putOff(id int64) {
+	b.later.put(id, b.clock.Now().Add(b.scaled(pollAfterErr)))
+}
+
+// step does what an operation's state calls for.
+func (b *Bot) step(ctx context.Context, op Operation) error {
+	switch op.State {
+	case Ready, Checking:
+		return b.proceed(ctx, op)
+	case InProgress:
+		return b.lookAtEffect(ctx, op)
+	case Following:
+		return b.poll(ctx, op)
+	case Unknown:
+		return b.freeSoftLane(ctx, op)
+	}
+	if op.State.Final() || op.NextAt.IsZero() || op.NextAt.After(b.clock.Now()) {
+		return nil
+	}
+	op.NextAt = op.Expires
+	_, err := b.store1(ctx, "", op, Written{})
+	return err
+}
+
+// lookAtEffect reads whether an accepted change is there, a few times, and
+// ends the operation with what it saw.
+func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
+	cmd, ok := b.catalogue.Find(op.Command)
+	if !ok || cmd.Settle == nil {
+		_, err := b.end(ctx, "", op, Succeeded, op.Outcome, Record{Kind: "state"})
+		return err
+	}
+	c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
+	c.Op = &op
+	v, err := cmd.Settle(ctx, c)
+	switch {
+	case err == nil && v.Is == Done:
+		_, err := b.end(ctx, "", op, Succeeded, op.Outcome, Record{Kind: "state", Text: v.Text})
+		return err
+	case err == nil && v.Is == Person:
+		op.Hint = "Look at it yourself, then say how it ended: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
+		_, err := b.end(ctx, "", op, LostTrack, "Accepted, but what is there now is not what was asked for: "+v.Text, Record{Kind: "state", Text: v.Text})
+		return err
+	case op.Looks >= len(lookAfter):
+		text := "Accepted, but the effect could not be read."
+		if err == nil {
+			text = "Accepted, but still not there: " + v.Text
+		}
+		_, err := b.end(ctx, "", op, Succeeded, text, Record{Kind: "state", Text: text})
+		return err
+	}
+	op.NextAt = b.clock.Now().Add(b.scaled(lookAfter[op.Looks]))
+	op.Looks++
+	_, err = b.store1(ctx, "", op, Written{})
+	return err
+}
+
+// poll looks once at what the provider works on.
+func (b *Bot) poll(ctx context.Context, op Operation) error {
+	cmd, ok := b.catalogue.Find(op.Command)
+	if !ok || cmd.Follow == nil || op.Job == nil {
+		return b.loseTrack(ctx, op, nil, "Nothing here knows how to follow it any more.")
+	}
+	c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
+	c.Op = &op
+	p, err := cmd.Follow(ctx, c)
+	now := b.clock.Now()
+	job := *op.Job
+	job.Moves = slices.Clone(job.Moves)
+	job.Polls++
+	op.Job = &job
+	deadline := jobDeadline
+	if job.ID == 0 && cmd.Whole {
+		deadline = orderFor
+	}
+	switch {
+	case err != nil: // an error never ends following
+		b.log.Info("poll failed", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
+		job.Next = now.Add(b.scaled(pollAfterErr))
+	case p.Phase == Finished:
+		return b.finished(ctx, op, p)
+	case p.Phase == Broken:
+		op.Code = p.Code
+		_, err := b.end(ctx, "", op, Failed, p.Text, Record{Kind: "state", Code: p.Code, Text: b.scrub.Scrub(p.Text)})
+		return err
+	case p.Phase == Lost:
+		if job.Lost++; job.Lost == 1 {
+			job.LostSince = now
+		}
+		if job.Lost >= lostTimes && now.Sub(job.LostSince) >= b.scaled(lostAfter) {
+			return b.loseTrack(ctx, op, cmd, "The provider no longer knows it: "+p.Text)
+		}
+		job.Next = now.Add(b.scaled(lostAfter / 2))
+	default:
+		job.Lost, job.LostSince = 0, time.Time{}
+	}
+	quiet := job.ID == 0 && !cmd.Whole && now.Sub(job.MovedAt) > b.scaled(noEndAfter)
+	if now.Sub(job.Since) > b.scaled(deadline) || quiet {
+		return b.loseTrack(ctx, op, cmd, "No end is visible after "+Duration(now.Sub(job.Since))+".")
+	}
+	var owed []Owed
+	if err == nil && p.Phase == Running {
+		owed = b.moved(ctx, &op, p, now)
+	}
+	op.NextAt = job.Next
+	_, err = b.store1(ctx, "", op, Written{Owed: owed})
+	return err
+}
+
+// moved takes over what a poll saw, and says whether it is worth a message.
+func (b *Bot) moved(ctx context.Context, op *Operation, p Progress, now time.Time) []Owed {
+	job := op.Job
+	last := job.Last
+	changed := p.Word != last.Word || p.Text != last.Text || p.Fraction != last.Fraction
+	if p.Fraction > last.Fraction && p.Fraction > 0 {
+		job.Moves = append(job.Moves, Move{now, p.Fraction})
+		job.Moves = job.Moves[max(0, len(job.Moves)-maxMoves):]
+	}
+	var owed []Owed
+	if changed {
+		job.MovedAt = now
+	}
+	if job.Stalled && changed {
+		job.Stalled = false
+		owed = b.owed(op, OwedLine, Card{Tone: Busy, Title: "It moves again"})
+	}
+	took, err := b.store.Took(ctx, op.Command)
+	if err != nil {
+		b.log.Warn("lengths of jobs not read", "err", err)
+	}
+	job.Last = p
+	job.Next = now.Add(b.scaled(b.jitter(job.wait(now, median(took), b.scale))))
+	if !job.Stalled && now.Sub(job.MovedAt) > b.scaled(stalledAfter) {
+		job.Stalled = true
+		owed = b.owed(op, OwedLine, Card{Tone: Warn, Title: "Stalled: no change for " + Duration(now.Sub(job.MovedAt)), Lines: []string{"It is followed on."}})
+		owed = append(owed, b.owed(op, OwedRoot, Card{})...)
+	}
+	if p.Word != last.Word || p.Text != last.Text || math.Abs(p.Fraction-job.Shown) >= 0.05 {
+		job.Shown = p.Fraction
+		owed = append(owed, b.owed(op, OwedRoot, Card{})...)
+	}
+	return owed
+}
+
+// jitter spreads a pause by a tenth, so that many jobs are not polled at once.
+func (b *Bot) jitter(d time.Duration) time.Duration {
+	var raw [1]byte
+	_, _ = b.random.Read(raw[:]) // without it there is no spread, which does no harm
+	return d * time.Duration(90+int(raw[0])%21) / 100
+}
+
+// finished ends an operation whose job, backup or order has ended well.
+func (b *Bot) finished(ctx context.Context, op Operation, p Progress) error {
+	op.Result, op.Secret = append(slices.Clone(op.Result), p.Result...), op.Secret || p.Secret
+	op.Job.Last = p
+	if len(p.Targets) > 0 {
+		op.Made = p.Targets
+	}
+	took := b.clock.Now().Sub(op.Job.Since)
+	_, err := b.endTook(ctx, "", op, Succeeded, p.Text, Record{Kind: "state", Text: b.scrub.Scrub(p.Text)}, took)
+	return err
+}
+
+// loseTrack ends following after one last read of the effect.
+func (b *Bot) loseTrack(ctx context.Context, op Operation, cmd *Command, why string) error {
+	if cmd != nil && cmd.Settle != nil {
+		c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
+		c.Op = &op
+		if v, err := cmd.Settle(ctx, c); err == nil && v.Is == Done {
+			_, err := b.end(ctx, "", op, Succeeded, v.Text, Record{Kind: "state", Text: why})
+			return err
+		}
+	}
+	op.Hint = "Look at it yourself, then say how it ended: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
+	_, err := b.end(ctx, "", op, LostTrack, why, Record{Kind: "state", Text: why})
+	return err
+}
+
+// median of some lengths, 0 for none.
+func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	d = slices.Sorted(slices.Values(d))
+	return d[len(d)/2]
+}
+
+// Bounds of the pause between two polls.
+const (
+	pollLeast    = time.Second
+	pollUnsure   = 15 * time.Second // while the end cannot be told
+	pollMost     = time.Minute
+	pollOfLeft   = 0.6  // of what is left, when the end can be told
+	pollOfPassed = 0.05 // of what has passed, without progress
+	pollAgree    = 0.25 // two estimates agree within this
+)
+
+// wait says how long until the job is looked at again, before scaling: from
+// the last changes of progress, or from how long such jobs usually take.
+func (j *Job) wait(now time.Time, usual time.Duration, scale float64) time.Duration {
+	unscaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / scale) }
+	elapsed := unscaled(now.Sub(j.Since))
+	end, agreed := j.estimate()
+	if end.IsZero() && usual > 0 {
+		end = j.Since.Add(usual)
+	}
+	if end.IsZero() {
+		return between(pollLeast, time.Duration(pollOfPassed*float64(elapsed)), pollUnsure)
+	}
+	left := unscaled(end.Sub(now))
+	switch {
+	case left <= 0:
+		return between(pollLeast, -left/2, pollUnsure)
+	case agreed:
+		return between(pollLeast, time.Duration(pollOfLeft*float64(left)), pollMost)
+	}
+	return between(pollLeast, time.Duration(pollOfLeft*float64(left)), pollUnsure)
+}
+
+// estimate tells when the job will end, from the last changes of progress, and
+// whether two estimates agree. Zero: it cannot be told.
+func (j *Job) estimate() (end time.Time, agreed bool) {
+	n := len(j.Moves)
+	if n < 2 {
+		return time.Time{}, false
+	}
+	long, short := until(j.Moves[0], j.Moves[n-1]), until(j.Moves[n-2], j.Moves[n-1])
+	last := j.Moves[n-1].At
+	agreed = n > 2 && math.Abs(float64(long-short)) <= pollAgree*float64(max(long, short))
+	return last.Add(long), agreed
+}
+
+// until extends the line through two changes to its end.
+func until(a, b Move) time.Duration {
+	if b.Fraction <= a.Fraction {
+		return 0
+	}
+	return time.Duration(float64(b.At.Sub(a.At)) / (b.Fraction - a.Fraction) * (1 - b.Fraction))
+}
+
+func between(least, d, most time.Duration) time.Duration { return max(least, min(d, most)) }

@@ -1,0 +1,143 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// bucket names one of the store's buckets.
+type bucket int
+
+// The buckets; the package comment says what is in them.
+const (
+	meta bucket = iota
+	operations
+	unended
+	due
+	lanes
+	keys
+	reads
+	threads
+	owed
+	roots
+	locks
+	took
+	audit
+	buckets // how many there are
+)
+
+var bucketNames = [buckets]string{
+	"meta", "operations", "open", "due", "lanes", "keys", "reads", "threads", "owed", "roots", "locks", "took", "audit",
+}
+
+// appended are the buckets that grow at their end, so that a page is filled
+// before the next is begun.
+var appended = [buckets]bool{operations: true, unended: true, reads: true, owed: true, audit: true}
+
+// tx is one bbolt transaction with its buckets at hand.
+type tx struct {
+	bolt *bbolt.Tx
+	at   [buckets]*bbolt.Bucket
+	ages []age // of keys, newest first; nil: not looked up
+	// broken is the first put that bbolt refused: the write broke the rule.
+	broken error
+	chain  chain // of the audit log, as this transaction leaves it
+	seal   *sealer
+}
+
+func (t *tx) bucket(b bucket) *bbolt.Bucket {
+	if t.at[b] == nil {
+		t.at[b] = t.bolt.Bucket([]byte(bucketNames[b]))
+		if appended[b] {
+			t.at[b].FillPercent = 0.9
+		}
+	}
+	return t.at[b]
+}
+
+// get returns a value that is good until the end of the transaction; nil if
+// there is none.
+func (t *tx) get(b bucket, key []byte) []byte { return t.bucket(b).Get(key) }
+
+// put stores a value. It must not be changed until the transaction ended.
+func (t *tx) put(b bucket, key, value []byte) {
+	if err := t.bucket(b).Put(key, value); err != nil && t.broken == nil {
+		t.broken = fmt.Errorf("put into %s: %w", bucketNames[b], err)
+	}
+}
+
+func (t *tx) delete(b bucket, key []byte) {
+	if err := t.bucket(b).Delete(key); err != nil && t.broken == nil {
+		t.broken = fmt.Errorf("delete from %s: %w", bucketNames[b], err)
+	}
+}
+
+// next gives the bucket's next number.
+func (t *tx) next(b bucket) uint64 {
+	n, err := t.bucket(b).NextSequence()
+	if err != nil && t.broken == nil {
+		t.broken = fmt.Errorf("count %s: %w", bucketNames[b], err)
+	}
+	return n
+}
+
+// scan calls f for each key that begins with prefix, in order, until it
+// returns false.
+func (t *tx) scan(b bucket, prefix []byte, f func(k, v []byte) bool) {
+	c := t.bucket(b).Cursor()
+	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		if !f(k, v) {
+			return
+		}
+	}
+}
+
+// descend calls f for each key smaller than before, the largest first, until
+// it returns false. A before of 0 begins at the end.
+func (t *tx) descend(b bucket, before uint64, f func(k, v []byte) bool) {
+	c := t.bucket(b).Cursor()
+	var k, v []byte
+	if before == 0 {
+		k, v = c.Last()
+	} else if k, v = c.Seek(be(before)); k == nil {
+		k, v = c.Last()
+	} else {
+		k, v = c.Prev()
+	}
+	for ; k != nil; k, v = c.Prev() {
+		if !f(k, v) {
+			return
+		}
+	}
+}
+
+// be is a number as a key.
+func be(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// number is be's inverse.
+func number(k []byte) uint64 {
+	if len(k) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(k)
+}
+
+// nanos is a moment as a number that sorts like it; 0 is none.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(t.UnixNano(), 1)
+}
+
+// moment is nanos' inverse.
+func moment(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}

@@ -1,0 +1,252 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"hosterbot/bot"
+)
+
+// maxDamage is how many damages Check lists.
+const maxDamage = 100
+
+// Check implements bot.Store. It reads what was there when it began, while
+// writes go on; only bbolt's look at its own pages holds them up.
+//
+// Every error is an ErrDamaged. Without an audit key, the chain is followed but
+// the MACs are not computed.
+func (s *Store) Check(ctx context.Context) error {
+	c := &checker{ctx: ctx, seal: newSealer(s.key), keyed: len(s.key) > 0}
+	err := s.view(ctx, func(t *tx) error {
+		c.t = t
+		for _, part := range []func(){c.operations, c.unended, c.due, c.lanes, c.owed, c.roots, c.values, c.keys, c.audit} {
+			part()
+		}
+		return ctx.Err()
+	})
+	if err == nil {
+		err = c.pages(s)
+	}
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	return errors.Join(c.damage...)
+}
+
+// checker collects what is wrong.
+type checker struct {
+	ctx    context.Context
+	t      *tx
+	seal   *sealer
+	keyed  bool
+	damage []error
+	open   int // operations that have not ended
+	looks  int // that have to be looked at
+	held   int // that hold a lane
+	rooted int // root messages owed
+}
+
+func (c *checker) found(format string, args ...any) {
+	switch {
+	case len(c.damage) < maxDamage:
+		c.damage = append(c.damage, fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...)))
+	case len(c.damage) == maxDamage:
+		c.damage = append(c.damage, fmt.Errorf("%w: and more", ErrDamaged))
+	}
+}
+
+// pages: bbolt's own look. It wants a transaction that nothing was put into
+// and that keeps others from writing.
+func (c *checker) pages(s *Store) error {
+	b, err := s.db.Begin(true)
+	if err != nil {
+		return unavailable(err)
+	}
+	for err := range b.Check() {
+		c.found("%w", err)
+	}
+	return b.Rollback()
+}
+
+// each calls f for all of a bucket.
+func (c *checker) each(b bucket, f func(k, v []byte)) {
+	c.t.scan(b, nil, func(k, v []byte) bool {
+		f(k, v)
+		return c.ctx.Err() == nil
+	})
+}
+
+// operations: the value decodes, its head says the same as its JSON, and the
+// indexes have it.
+func (c *checker) operations() {
+	c.each(operations, func(k, v []byte) {
+		id := number(k)
+		op, err := decodeOp(id, v)
+		if err != nil {
+			c.found("%w", err)
+			return
+		}
+		h, _, err := splitOp(v)
+		if err != nil || h != headOf(&op, op.Version) || op.Version < 1 {
+			c.found("operation %d: head and content differ", id)
+			return
+		}
+		if !slices.Contains(bot.States(), op.State) {
+			c.found("operation %d: state %q", id, op.State)
+		}
+		if !h.final {
+			c.open++
+			c.has(id, unended, be(id))
+		}
+		if h.nextAt != 0 {
+			c.looks++
+			c.has(id, due, dueKey(h.nextAt, id))
+		}
+		if h.holds {
+			c.held++
+			if holder := c.t.get(lanes, []byte(h.lane)); number(holder) != id {
+				c.found("operation %d: does not hold its lane %s", id, h.lane)
+			}
+		}
+	})
+	if seq := c.t.bucket(operations).Sequence(); seq < number(last(c.t, operations)) {
+		c.found("operations: the next number was given before")
+	}
+}
+
+func last(t *tx, b bucket) []byte {
+	k, _ := t.bucket(b).Cursor().Last()
+	return k
+}
+
+// has finds an index that lacks an operation.
+func (c *checker) has(id uint64, index bucket, key []byte) {
+	if c.t.get(index, key) == nil {
+		c.found("operation %d: missing in index %s", id, bucketNames[index])
+	}
+}
+
+// The indexes hold nothing else: all of theirs were counted.
+
+func (c *checker) unended() { c.count(unended, c.open) }
+func (c *checker) due()     { c.count(due, c.looks) }
+func (c *checker) lanes()   { c.count(lanes, c.held) }
+
+func (c *checker) count(index bucket, want int) {
+	n := 0
+	c.each(index, func(_, _ []byte) { n++ })
+	if n != want {
+		c.found("index %s has %d entries, operations make %d", bucketNames[index], n, want)
+	}
+}
+
+// owed: it decodes, and a root is found by its name.
+func (c *checker) owed() {
+	c.each(owed, func(k, v []byte) {
+		o, err := decodeOwed(number(k), v)
+		if err != nil {
+			c.found("%w", err)
+			return
+		}
+		if h, _, _ := splitOwed(v); h.root != (o.Kind == bot.OwedRoot) {
+			c.found("message owed %d: head and content differ", o.Seq)
+		}
+		if o.Kind != bot.OwedRoot {
+			return
+		}
+		c.rooted++
+		if root, err := rootKey(o.Op, o.Place); err != nil || !bytes.Equal(c.t.get(roots, root), k) {
+			c.found("message owed %d: missing in index roots", o.Seq)
+		}
+	})
+	if seq := c.t.bucket(owed).Sequence(); seq < number(last(c.t, owed)) {
+		c.found("owed: the next number was given before")
+	}
+}
+
+func (c *checker) roots() { c.count(roots, c.rooted) }
+
+// values: what stands alone decodes.
+func (c *checker) values() {
+	c.each(reads, func(k, v []byte) {
+		if err := decodeTimed(v, &bot.Read{}); err != nil {
+			c.found("read %d: %w", number(k), err)
+		}
+	})
+	c.each(locks, func(k, v []byte) {
+		var l bot.Lock
+		if err := decodeTimed(v, &l); err != nil {
+			c.found("lock %s: %w", k, err)
+		} else if l.Target != string(k) || !bytes.Equal(v[:8], timed(l.Until, nil)) {
+			c.found("lock %s: content differs", k)
+		}
+	})
+	c.each(threads, func(k, v []byte) {
+		var th bot.Thread
+		err := decode(v, &th)
+		key, kerr := rootKey(th.Op, th.Place)
+		if err = errors.Join(err, kerr); err != nil || !bytes.Equal(k, key) {
+			c.found("thread of operation %d: content differs", number(k))
+		}
+	})
+	c.each(took, func(k, v []byte) {
+		if len(v)%8 != 0 || len(v) > 8*maxTook {
+			c.found("lengths of %s: %d bytes", k, len(v))
+		}
+	})
+}
+
+// keys: each belongs to an operation that exists, or to none.
+func (c *checker) keys() {
+	c.t.loadAges()
+	for _, a := range c.t.ages {
+		cur := a.b.Cursor()
+		for k, v := cur.First(); k != nil && c.ctx.Err() == nil; k, v = cur.Next() {
+			if len(v) != 16 {
+				c.found("key %q: %d bytes", k, len(v))
+				continue
+			}
+			if id := binary.BigEndian.Uint64(v[8:]); id != 0 && c.t.get(operations, be(id)) == nil {
+				c.found("key %q: operation %d does not exist", k, id)
+			}
+		}
+	}
+}
+
+// audit: no number is missing, each record names the MAC before it, and its
+// own MAC is right. After a damaged record the chain goes on from what is
+// stored, so that the first one is named alone.
+func (c *checker) audit() {
+	var end chain
+	c.each(audit, func(k, v []byte) {
+		seq := number(k)
+		r, err := decodeRecord(seq, v)
+		if err != nil {
+			c.found("%w", err)
+			end = chain{seq: seq}
+			copy(end.mac[:], v)
+			return
+		}
+		switch {
+		case seq != end.seq+1:
+			c.found("audit record %d: follows record %d, what was between is missing", seq, end.seq)
+		case r.Seq != seq:
+			c.found("audit record %d: says that it is record %d", seq, r.Seq)
+		case r.Prev != hex.EncodeToString(end.prev()):
+			c.found("audit record %d: does not continue record %d", seq, end.seq)
+		}
+		prev, err := hex.DecodeString(r.Prev)
+		if err != nil {
+			c.found("audit record %d: %w", seq, err)
+		}
+		if c.keyed && c.seal.sum(prev, v[macLen:]) != [macLen]byte(v[:macLen]) {
+			c.found("audit record %d: was changed, or sealed with another key", seq)
+		}
+		end = chain{seq, [macLen]byte(v[:macLen])}
+	})
+}

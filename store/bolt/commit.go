@@ -1,0 +1,282 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+
+	"hosterbot/bot"
+)
+
+// maxBatch bounds how many writes share a commit, and so how long the first of
+// them waits for the last to be put.
+const maxBatch = 256
+
+// write is one method's change, on its way through the committer.
+type write struct {
+	// do checks first and puts then; see the rule in the package comment. It
+	// may run more than once, and only what the last run left counts.
+	do    func(*tx) error
+	state atomic.Int32
+	err   error
+	done  chan struct{}
+}
+
+// The states of a write.
+const (
+	isWaiting int32 = iota
+	isTaken
+	isWithdrawn
+)
+
+// errClosed is the cause of every error after Close.
+var errClosed = errors.New("closed")
+
+// write hands do to the committer and waits until it is on disk.
+//
+// If ctx ends before the committer took it, nothing is written and ctx's error
+// is returned. After that ctx no longer counts: a write that may be on disk is
+// never reported as one that is not, so the caller waits for the result.
+func (s *Store) write(ctx context.Context, do func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := &write{do: do, done: make(chan struct{})}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return unavailable(errClosed)
+	}
+	s.waiting = append(s.waiting, w)
+	s.mu.Unlock()
+	s.knock()
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+	}
+	if w.state.CompareAndSwap(isWaiting, isWithdrawn) {
+		return ctx.Err()
+	}
+	<-w.done
+	return w.err
+}
+
+// knock tells the committer that there is something to do.
+func (s *Store) knock() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it has been told
+	}
+}
+
+// view runs f in a transaction that sees everything written before.
+func (s *Store) view(ctx context.Context, f func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return unavailable(errClosed)
+	}
+	return unavailable(s.db.View(func(b *bbolt.Tx) error { return f(&tx{bolt: b}) }))
+}
+
+// unavailable makes ErrUnavailable of every error that is none of the store's
+// own and not the caller's.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{
+		bot.ErrConflict, bot.ErrBusy, bot.ErrNotFound, bot.ErrUnavailable,
+		ErrDamaged, errInvalid, context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", bot.ErrUnavailable, err)
+}
+
+// committer is what the committer's goroutine knows.
+type committer struct {
+	chain chain // the last audit record on disk
+	seal  *sealer
+	// doubt is the failure of the last commit, until the file is known to be
+	// sound again.
+	doubt error
+	// dead is what bbolt panicked with outside of any write. It may have kept
+	// its locks, so nothing is asked of it any more.
+	dead error
+}
+
+// run is the committer: it commits what waits, as soon as the commit before
+// it is done, until the store is closed and nothing waits.
+func (s *Store) run() {
+	defer close(s.done)
+	var batch []*write
+	for range s.wake {
+		for {
+			// Callers whose writes were just answered are about to come back
+			// with the next: let them, so that they share this commit.
+			runtime.Gosched()
+			s.mu.Lock()
+			closed := s.closed
+			n := min(len(s.waiting), maxBatch)
+			batch = batch[:0]
+			for _, w := range s.waiting[:n] {
+				if w.state.CompareAndSwap(isWaiting, isTaken) {
+					batch = append(batch, w)
+				}
+			}
+			rest := copy(s.waiting, s.waiting[n:])
+			clear(s.waiting[rest:])
+			s.waiting = s.waiting[:rest]
+			s.mu.Unlock()
+			if n == 0 {
+				if closed {
+					return
+				}
+				break
+			}
+			if len(batch) > 0 {
+				s.commit(batch)
+			}
+			clear(batch)
+		}
+	}
+}
+
+// commit brings a batch to disk and answers every write of it.
+func (s *Store) commit(batch []*write) {
+	defer func() {
+		for _, w := range batch {
+			w.err = unavailable(w.err)
+			close(w.done)
+		}
+	}()
+	rest := slices.Clone(batch)
+	for len(rest) > 0 {
+		spoiler, err := s.attempt(rest)
+		if spoiler >= 0 { // it has its error; the others have another try
+			rest = slices.Delete(rest, spoiler, spoiler+1)
+			continue
+		}
+		if err != nil {
+			for _, w := range rest {
+				w.err = err
+			}
+		}
+		return
+	}
+}
+
+// attempt runs a batch in one transaction. Each write then has its own error,
+// and those without one are on disk. A spoiler is the index of a write that
+// failed after it had put something, and has its error: nothing was written.
+// An error is everybody's: nothing was written, as far as is known.
+func (s *Store) attempt(batch []*write) (spoiler int, err error) {
+	c := &s.c
+	if c.dead != nil {
+		return -1, c.dead
+	}
+	if c.doubt != nil {
+		if err := s.mend(); err != nil {
+			return -1, fmt.Errorf("%w (after: %w)", err, c.doubt)
+		}
+		c.doubt = nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			c.dead = fmt.Errorf("bbolt: %v", r)
+			spoiler, err = -1, c.dead
+		}
+	}()
+	b, err := s.db.Begin(true)
+	if err != nil {
+		return -1, err
+	}
+	t := &tx{bolt: b, chain: c.chain, seal: c.seal}
+	written := false
+	for i, w := range batch {
+		w.err = guarded(w, t)
+		if t.broken != nil {
+			w.err = t.broken
+			return i, b.Rollback()
+		}
+		written = written || w.err == nil
+	}
+	if !written {
+		return -1, b.Rollback()
+	}
+	if err := b.Commit(); err != nil {
+		c.doubt = err
+		return -1, err
+	}
+	c.chain = t.chain
+	return -1, nil
+}
+
+// guarded runs a write; a panic is its error, and breaks the transaction.
+func guarded(w *write, t *tx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.broken = fmt.Errorf("write panicked: %v", r)
+		}
+	}()
+	return w.do(t)
+}
+
+// mend makes the file sound after a commit that failed.
+//
+// If it was the sync of the new meta page that failed, the page is in the
+// kernel's cache, marked clean, and perhaps not on disk: a later commit could
+// overwrite pages that the older meta page, the one on disk, still points to,
+// and a power cut then leaves neither whole (the kernel reports a failed sync
+// once and forgets it). So both meta pages are written again as they are seen
+// and synced, before anything else is written. Data pages need no such care:
+// no meta page that was written points to one whose sync had failed.
+func (s *Store) mend() error {
+	pages := make([]byte, 2*s.pageSize)
+	if _, err := s.file.ReadAt(pages, 0); err != nil {
+		return err
+	}
+	if _, err := s.file.WriteAt(pages, 0); err != nil {
+		return err
+	}
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
+	// The commit may have come through after all.
+	return s.c.recall(s)
+}
+
+// recall reads from the file what the committer keeps in memory.
+func (c *committer) recall(s *Store) error {
+	c.seal = newSealer(s.key)
+	return s.db.View(func(b *bbolt.Tx) error {
+		var err error
+		c.chain, err = lastOfChain(&tx{bolt: b})
+		return err
+	})
+}
+
+// enoughDisk tells whether there is room to begin something new.
+func (s *Store) enoughDisk() error {
+	if s.minFree < 0 {
+		return nil
+	}
+	free, ok := freeDisk(s.file)
+	if ok && free < s.minFree {
+		return fmt.Errorf("%w: only %d MB of disk are free, %d are needed", bot.ErrUnavailable, free>>20, s.minFree>>20)
+	}
+	return nil
+}

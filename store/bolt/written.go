@@ -1,0 +1,137 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"hosterbot/bot"
+)
+
+// maxTook is how many lengths of jobs are kept for a command.
+const maxTook = 20
+
+// newOp stands for the number of the operation that is being created.
+const newOp = math.MinInt64
+
+// written is a bot.Written made ready by the caller, so that the committer has
+// little left to do.
+type written struct {
+	records [][]byte
+	owed    []owing
+	took    time.Duration
+	command string
+}
+
+// owing is a message about to be owed.
+type owing struct {
+	head  owedHead
+	body  []byte
+	place []byte // as part of a key
+}
+
+// prepare makes with ready. op is the operation that changes, nil if there is
+// none; version is the one that it will have. A root of that operation is owed
+// for this version. In Create, what has no Op gets the new number.
+func (s *Store) prepare(now time.Time, with bot.Written, op *bot.Operation, version int64, create bool) (*written, error) {
+	if len(with.Audit) > 0 && len(s.key) == 0 {
+		return nil, fmt.Errorf("%w: there is no key for the audit log", bot.ErrUnavailable)
+	}
+	w := &written{took: with.Took}
+	if op != nil {
+		w.command = op.Command
+	}
+	for _, r := range with.Audit {
+		if create && r.Op == 0 {
+			r.Op = newOp
+		}
+		if r.Time.IsZero() {
+			r.Time = now
+		}
+		body, err := encodeRecord(r)
+		if err != nil {
+			return nil, err
+		}
+		w.records = append(w.records, body)
+	}
+	for _, o := range with.Owed {
+		if create && o.Op == 0 {
+			o.Op = newOp
+		}
+		if o.Kind == bot.OwedRoot && op != nil && (o.Op == newOp || o.Op == op.ID) {
+			o.Version = version
+		}
+		if o.At.IsZero() {
+			o.At = now
+		}
+		h := owedHead{o.Op, o.Version, nanos(o.At), nanos(o.NotBefore), uint32(max(o.Tries, 0)), o.Kind == bot.OwedRoot}
+		o.Seq, o.Op, o.Version, o.At, o.NotBefore, o.Tries = 0, 0, 0, time.Time{}, time.Time{}, 0
+		body, err := encode("message owed", &o)
+		if err != nil {
+			return nil, err
+		}
+		place, err := placeKey(o.Place)
+		if err != nil {
+			return nil, err
+		}
+		w.owed = append(w.owed, owing{h, body, place})
+	}
+	return w, nil
+}
+
+// placeKey is a place as part of a key.
+func placeKey(p bot.Place) ([]byte, error) {
+	key, err := encode("place", p)
+	if err == nil && len(key) > maxKey {
+		err = fmt.Errorf("%w: place is too long", errInvalid)
+	}
+	return key, err
+}
+
+// put stores what belongs to a change; id is the number of a new operation.
+// It is the last part of a write.
+func (w *written) put(t *tx, id uint64) {
+	for _, body := range w.records {
+		t.append(body, id)
+	}
+	for i := range w.owed {
+		t.owe(w.owed[i], id)
+	}
+	if w.took > 0 && w.command != "" {
+		key := []byte(w.command)
+		old := t.get(took, key)
+		old = old[min(len(old), max(0, len(old)-8*(maxTook-1))):]
+		v := append(make([]byte, 0, len(old)+8), old...)
+		t.put(took, key, binary.BigEndian.AppendUint64(v, uint64(w.took)))
+	}
+}
+
+// owe adds a message to the end of those owed. A root that is owed already
+// keeps its place in the order and is owed for the newer version; one that is
+// being retried keeps the chat's patience too, else the earlier moment counts.
+func (t *tx) owe(o owing, id uint64) {
+	if o.head.op == newOp {
+		o.head.op = int64(id)
+	}
+	if !o.head.root {
+		t.put(owed, be(t.next(owed)), o.head.value(o.body))
+		return
+	}
+	root := append(be(uint64(o.head.op)), o.place...)
+	if at := t.get(roots, root); at != nil {
+		if old, _, err := splitOwed(t.get(owed, at)); err == nil {
+			if old.tries > 0 {
+				o.head.tries, o.head.notBefore = old.tries, max(old.notBefore, o.head.notBefore)
+			} else {
+				o.head.notBefore = min(old.notBefore, o.head.notBefore)
+			}
+			o.head.version = max(o.head.version, old.version)
+			t.put(owed, at, o.head.value(o.body))
+			return
+		}
+	}
+	seq := be(t.next(owed))
+	t.put(owed, seq, o.head.value(o.body))
+	t.put(roots, root, seq)
+}
