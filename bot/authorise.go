@@ -43,6 +43,19 @@ func (b *Bot) decide(ctx context.Context, who asker, cmd *Command, targets []Tar
 	return answer, nil
 }
 
+// decideOwn is decide for a command with its arguments: what is the caller's
+// own needs no grant.
+func (b *Bot) decideOwn(ctx context.Context, who asker, cmd *Command, args Args, targets []Target, facts Facts, final, breakGlass bool) (policy.Answer, error) {
+	a, err := b.decide(ctx, who, cmd, targets, facts, final, breakGlass)
+	if err != nil || a.Allowed || cmd.Own == nil || who.person == "" || len(a.Rules) > 0 && a.Rules[0].Kind != "default" {
+		return a, err
+	}
+	if !cmd.Own(ctx, b.call(ctx, who, cmd, args, targets)) {
+		return a, nil
+	}
+	return policy.Answer{Allowed: true, Rules: []policy.Rule{{Kind: "default", ID: "own"}}}, nil
+}
+
 // denial is the card of a decision that says no: what was asked, by which rule
 // and line, why, and whom to ask. It never tells other people's rights.
 func denial(snap *policy.Snapshot, cmd *Command, a policy.Answer) Card {

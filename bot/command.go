@@ -85,6 +85,9 @@ type Command struct {
 	// there is none.
 	Reveal func(context.Context, *Call) (Card, error)
 
+	// Own tells whether what the command acts on is the caller's own, so that
+	// no grant is needed. A deny still wins.
+	Own func(context.Context, *Call) bool
 	// Opens says that Reveal gives a link which lives for ten seconds.
 	Opens bool
 	// Local says that Run acts on the bot itself and calls no provider.

@@ -31,13 +31,13 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 		return
 	}
 	if p.Ambiguous != "" {
-		b.ack(ctx, answer)
+		b.ack(ctx, answer) // it takes reads to know what this is about
 		if err := b.resolveTarget(ctx, who, &p); err != nil {
 			b.say(ctx, answer, b.refusal(err))
 			return
 		}
 	}
-	a, err := b.decide(ctx, who, cmd, p.Targets, p.Facts, false, w.breakGlass)
+	a, err := b.decideOwn(ctx, who, cmd, p.Args, p.Targets, p.Facts, false, w.breakGlass)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
 		return
@@ -73,6 +73,10 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 		op.Silent = false
 		written.Owed = b.owed(&op, OwedRoot, Card{})
 	}
+	quiet := plain && cmd.Quiet
+	if quiet {
+		op.Silent, written.Owed = true, nil
+	}
 	op.NextAt = op.Expires
 	if op.State == Ready {
 		op.NextAt = now
@@ -91,12 +95,35 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 		return
 	}
 	b.metrics.State(stored.State)
-	if stored.State == Ready {
+	switch {
+	case quiet:
+		b.runQuiet(ctx, answer, who, stored.Operation)
+	case stored.State == Ready:
 		b.nudge(b.wake)
 		b.nudge(b.tell)
+	default:
+		b.prepare(ctx, answer, who, stored.Operation)
+	}
+}
+
+// runQuiet runs an operation that stays out of the channel, and answers with
+// what came of it.
+func (b *Bot) runQuiet(ctx context.Context, answer Responder, who asker, op Operation) {
+	key := opKey(op.ID)
+	if b.busy.take(key) {
+		err := b.proceed(ctx, op)
+		b.busy.free(key)
+		if err != nil && !errors.Is(err, ErrConflict) {
+			b.failedChange(ctx, answer, who, op.ID, err)
+			return
+		}
+	}
+	ended, err := b.store.Operation(ctx, op.ID)
+	if err != nil {
+		b.failedChange(ctx, answer, who, op.ID, err)
 		return
 	}
-	b.prepare(ctx, answer, who, stored.Operation)
+	b.say(ctx, answer, b.opCard(&ended, who))
 }
 
 // argText shows arguments in a line, without free text.
@@ -113,8 +140,12 @@ func asks(r policy.Requirement) bool {
 	return r.Confirm != policy.ConfirmNone || r.Reason || len(r.Approve) > 0
 }
 
-// resolveTarget asks the provider what an ambiguous argument means.
+// resolveTarget asks the provider what an ambiguous argument means, if there
+// is one.
 func (b *Bot) resolveTarget(ctx context.Context, who asker, p *Parsed) error {
+	if p.Ambiguous == "" {
+		return nil
+	}
 	param, ok := p.Command.Param(p.Ambiguous)
 	if !ok || param.Kind.Resolve == nil {
 		return Errorf(Invalid, "%s is not clear: write %s or %s.", Code(p.Args.Text(p.Ambiguous)), Code("vm/ID"), Code("dedicated/ID"))
@@ -194,7 +225,7 @@ func (b *Bot) prepared(ctx context.Context, who asker, op Operation) (Operation,
 		return op, Card{}, b.giveUp(ctx, op, who, Cancelled, err)
 	}
 	op.apply(pv)
-	a, err := b.decide(ctx, who, cmd, op.Targets, pv.Facts, true, op.BreakGlass != "")
+	a, err := b.decideOwn(ctx, who, cmd, op.Args, op.Targets, pv.Facts, true, op.BreakGlass != "")
 	if err != nil {
 		return op, Card{}, b.giveUp(ctx, op, who, Cancelled, err)
 	}

@@ -92,7 +92,7 @@ func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) 
 	}
 	fresh := op
 	fresh.apply(pv)
-	a, err := b.decide(ctx, who, cmd, fresh.Targets, pv.Facts, true, op.BreakGlass != "")
+	a, err := b.decideOwn(ctx, who, cmd, fresh.Args, fresh.Targets, pv.Facts, true, op.BreakGlass != "")
 	switch {
 	case err != nil:
 		return op, true, b.wait(ctx, op, plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))

@@ -213,6 +213,22 @@ func (b *Bot) PolicyCard(ctx context.Context) Card {
 	return c
 }
 
+// PolicyLooked takes note of a look at the policy file: a change, or a reload
+// that failed, is logged and put into the audit once.
+func (b *Bot) PolicyLooked(ctx context.Context, changed bool, err error) {
+	st := b.policy.State()
+	switch {
+	case err != nil && (b.policyErr == nil || b.policyErr.Error() != err.Error()):
+		b.log.Error("policy reload failed: the one before stays in force", "err", err)
+		b.record(ctx, Record{Kind: "policy", Decision: "refused", Policy: st.Hash, Text: CleanMax(err.Error(), 1000)})
+	case changed:
+		b.log.Info("policy reloaded", "hash", st.Hash)
+		b.ForgetMembers()
+		b.record(ctx, Record{Kind: "policy", Decision: "loaded", Policy: st.Hash})
+	}
+	b.policyErr = err
+}
+
 // Locks are the locks in force.
 func (b *Bot) Locks(ctx context.Context) ([]Lock, error) {
 	locks, err := b.store.Locks(ctx, b.clock.Now())

@@ -104,6 +104,13 @@ func (b *Bot) member(ctx context.Context, snap *policy.Snapshot, person, group s
 	return is
 }
 
+// ForgetMembers makes the next question about a group look it up.
+func (b *Bot) ForgetMembers() {
+	b.members.mu.Lock()
+	defer b.members.mu.Unlock()
+	clear(b.members.known)
+}
+
 func (b *Bot) lookUp(ctx context.Context, snap *policy.Snapshot, person, group string) Membership {
 	for _, g := range snap.LookedUp() {
 		if g.Name != group {

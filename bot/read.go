@@ -117,7 +117,12 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 	stop := b.clock.AfterFunc(slowAfter, func() {
 		b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + Code(p.Command.Words) + " …"})
 	})
-	card, rec, err := b.look(ctx, who, p, page)
+	err := b.resolveTarget(ctx, who, &p)
+	var card Card
+	var rec Record
+	if err == nil {
+		card, rec, err = b.look(ctx, who, p, page)
+	}
 	stop()
 	var no *denied
 	switch {
@@ -125,8 +130,10 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 		b.deny(ctx, answer, who, no.parsed, no.answer)
 		return
 	case err != nil:
-		rec.Decision = "error"
-		b.record(ctx, rec)
+		if rec.Kind != "" {
+			rec.Decision = "error"
+			b.record(ctx, rec)
+		}
 		b.say(ctx, answer, b.refusal(err))
 		return
 	}

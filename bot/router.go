@@ -73,6 +73,7 @@ type Bot struct {
 	serial    bool
 	owner     string
 	started   time.Time
+	policyErr error // of the last look at the policy file; touched by PolicyLooked alone
 
 	members  memberCache
 	floods   floodGate

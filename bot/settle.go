@@ -265,6 +265,19 @@ func (b *Bot) OperationCard(op *Operation) Card {
 	return c
 }
 
+// Concerns tells whether an operation is the caller's, or one that the caller
+// may vote on.
+func (b *Bot) Concerns(ctx context.Context, c *Call, op *Operation) bool {
+	if c.who.person == "" {
+		return false
+	}
+	_, may := b.mayVote(ctx, c.Policy, c.who.person, op)
+	return may || c.who.person == op.Person
+}
+
+// VoteCard is an operation with its buttons, for somebody whom it concerns.
+func (b *Bot) VoteCard(c *Call, op *Operation) Card { return b.opCard(op, c.who) }
+
 func ruleOrDefault(snap *policy.Snapshot, r policy.Rule) string {
 	if text := ruleText(snap, r); text != "" {
 		return text

@@ -50,8 +50,6 @@ func (b *Bot) Recover(ctx context.Context) error {
 			if _, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: "restart after an intent"}); err != nil {
 				return err
 			}
-		case Succeeded, Failed:
-			// final states are not open
 		}
 	}
 	return nil
@@ -86,6 +84,9 @@ func (b *Bot) Run(ctx context.Context) error {
 
 // Stop makes the bot refuse new commands. What is under way goes on.
 func (b *Bot) Stop() { b.stopping.Store(true) }
+
+// Finish waits for the calls that are in flight.
+func (b *Bot) Finish() { b.calls.Wait() }
 
 // idleFor bounds how long a loop sleeps: what was missed is found then.
 const idleFor = 30 * time.Second
@@ -158,7 +159,7 @@ func (b *Bot) trackDue(ctx context.Context) (time.Time, error) {
 		slots := make(chan struct{}, trackAtOnce)
 		began := false
 		for _, id := range due {
-			key := fmt.Sprintf("op/%d", id)
+			key := opKey(id)
 			if b.later.waits(id, b.clock.Now()) || !b.busy.take(key) {
 				continue
 			}
@@ -182,6 +183,15 @@ func (b *Bot) trackDue(ctx context.Context) (time.Time, error) {
 			return b.clock.Now().Add(time.Second), ctx.Err()
 		}
 	}
+}
+
+// opKey names an operation in the set of those that are worked on.
+func opKey(id int64) string { return fmt.Sprintf("op/%d", id) }
+
+// Wake makes the background look again at once, after the clock was moved.
+func (b *Bot) Wake() {
+	b.nudge(b.wake)
+	b.nudge(b.tell)
 }
 
 // touch looks at one operation that is due. What fails is tried again later.

@@ -87,9 +87,9 @@ func (p *provider) forget(targets ...bot.Target) {
 
 // vmNow is a VM as it was read, as far as it could be.
 type vmNow struct {
-	id                  int
-	status              hoster.VMStatus
-	config              hoster.VMConfig
+	id                   int
+	status               hoster.VMStatus
+	config               hoster.VMConfig
 	statusErr, configErr error
 }
 

@@ -76,7 +76,10 @@ func count(n int, one, many string) string {
 // mebibytes is a size of memory: "512 MiB", "2 GiB".
 func mebibytes(n int64) string { return bytesText(n << 20) }
 
-func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+// bytesText is a size with its binary unit: "2 GiB", "1.5 MiB".
+func bytesText(n int64) string {
+	return strings.Replace(humanize.IBytes(uint64(max(n, 0))), ".0 ", " ", 1)
+}
 
 // disk is the size of a VM's disk; what cannot be read is shown as it came.
 func disk(v hoster.VMConfig) string {

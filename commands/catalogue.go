@@ -51,12 +51,8 @@ func Catalogue(api *hoster.Client, clock bot.Clock) (*bot.Catalogue, error) {
 // wire puts around the row's functions what all rows have in common: their
 // place in the queue for the API, and what to forget after a change.
 func (p *provider) wire(row *bot.Command) {
-	if run := row.Run; run != nil {
+	if run := row.Run; run != nil && !row.Local {
 		row.Run = func(ctx context.Context, c *bot.Call) bot.Outcome {
-			ctx = hoster.WithPriority(ctx, hoster.Mutation)
-			if at := lastAttempt(c); !at.SendBy.IsZero() {
-				ctx = hoster.WithSendBy(ctx, at.SendBy)
-			}
 			defer p.forget(c.Targets...)
 			return run(ctx, c)
 		}
@@ -74,18 +70,12 @@ func (p *provider) wire(row *bot.Command) {
 		row.Follow = func(ctx context.Context, c *bot.Call) (bot.Progress, error) {
 			at, err := follow(hoster.WithPriority(ctx, hoster.Polling), c)
 			if err == nil && at.Phase != bot.Running {
-				p.forget(c.Targets...)
+				p.forget(append(slices.Clone(c.Targets), at.Targets...)...)
+			}
+			if at.Phase == bot.Finished && at.Text == "" && c.Op != nil {
+				at.Text = c.Op.Outcome // what Run said that success would be
 			}
 			return at, err
 		}
 	}
-}
-
-// lastAttempt is the attempt under way or made last, the zero Attempt if there
-// is none.
-func lastAttempt(c *bot.Call) bot.Attempt {
-	if c.Op == nil || len(c.Op.Attempts) == 0 {
-		return bot.Attempt{}
-	}
-	return c.Op.Attempts[len(c.Op.Attempts)-1]
 }

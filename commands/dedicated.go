@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -289,22 +287,37 @@ func (p *provider) dedicatedReinstallRow() bot.Command {
 		},
 		Run: func(ctx context.Context, c *bot.Call) bot.Outcome {
 			o := outcome(p.ReinstallDedicated(ctx, serverOf(c), c.Args.Text("template"), c.Args.Text("hostname")))
+			before, err := decode[dedicatedBaseline](c)
+			o.Followed = o.Class == bot.Accepted && (o.Job != 0 || err == nil && before.Template != c.Args.Text("template"))
 			o.Done = upper(dedicatedThing(serverOf(c))) + " is reinstalled."
 			return o
 		},
-		Settle: func(ctx context.Context, c *bot.Call) (bot.Verdict, error) {
-			before, err := decode[dedicatedBaseline](c)
-			if err != nil {
-				return bot.Verdict{}, err
+		Settle: p.settleDedicatedReinstall,
+		Follow: func(ctx context.Context, c *bot.Call) (bot.Progress, error) {
+			if jobOf(c.Op) != 0 {
+				return p.followJob(ctx, c)
 			}
-			now, err := p.DedicatedConfig(ctx, serverOf(c))
-			if err != nil {
-				return bot.Verdict{}, fmt.Errorf("settle a reinstall: %w", err)
+			// The provider names no job: the new template is the end.
+			v, err := p.settleDedicatedReinstall(ctx, c)
+			at := bot.Progress{Phase: bot.Running, Fraction: -1, Text: v.Text}
+			if v.Is == bot.Done {
+				at.Phase, at.Fraction = bot.Finished, 1
 			}
-			return changedTemplate(dedicatedThing(serverOf(c)), before.Template, now.Template, c.Args.Text("template")), nil
+			return at, err
 		},
-		Follow: p.followJob,
 	}
+}
+
+func (p *provider) settleDedicatedReinstall(ctx context.Context, c *bot.Call) (bot.Verdict, error) {
+	before, err := decode[dedicatedBaseline](c)
+	if err != nil {
+		return bot.Verdict{}, err
+	}
+	now, err := p.DedicatedConfig(ctx, serverOf(c))
+	if err != nil {
+		return bot.Verdict{}, fmt.Errorf("settle a reinstall: %w", err)
+	}
+	return changedTemplate(dedicatedThing(serverOf(c)), before.Template, now.Template, c.Args.Text("template")), nil
 }
 
 func (p *provider) dedicatedConsoleRow() bot.Command {
@@ -313,6 +326,7 @@ func (p *provider) dedicatedConsoleRow() bot.Command {
 		Params:  []bot.Param{p.serverParam("Server whose console to open")},
 		Example: "dedicated console 7",
 		Details: "The link lives 10 seconds, is fetched when you press the button, and is shown to you alone.",
+		Opens:   true,
 		Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) {
 			status, err := p.power.fresh(ctx, serverOf(c))
 			if err != nil {

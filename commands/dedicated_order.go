@@ -212,7 +212,7 @@ func (p *provider) followOrder(ctx context.Context, c *bot.Call) (bot.Progress, 
 		case s.OrderComplete:
 			return bot.Progress{
 				Phase: bot.Finished, Word: "complete", Fraction: 1,
-				Text:    "Its passwords: " + bot.Code(fmt.Sprintf("dedicated passwords %d", id)) + ".",
+				Text:    upper(dedicatedThing(id)) + " is there. Its passwords: " + bot.Code(fmt.Sprintf("dedicated passwords %d", id)) + ".",
 				Targets: []bot.Target{dedicatedID(id)},
 				Result:  []bot.Field{{Label: "Server", Value: number(id)}},
 			}, nil

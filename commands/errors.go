@@ -135,7 +135,7 @@ func told(err error, what string) error {
 	case e.Code == hoster.Unauthorized, e.Status == http.StatusUnauthorized:
 		return said(e, what).WithHint("%s", meaning(hoster.Unauthorized))
 	case e.Class == hoster.Throttled:
-		return bot.Errorf(bot.TooMany, "The provider asks to slow down, so %s could not be read.", what).Because(err).
+		return bot.Errorf(bot.Unavailable, "The provider asks to slow down, so %s could not be read.", what).Because(err).
 			WithHint("Try again in %s.", bot.Duration(max(e.RetryAfter, minRetry)))
 	case e.Code != "":
 		return said(e, what).WithHint("%s", meaning(e.Code))

@@ -72,13 +72,13 @@ func decode[T any](c *bot.Call) (T, error) {
 
 // sent is when the call may have left.
 func sent(c *bot.Call) time.Time {
-	if at := lastAttempt(c); !at.At.IsZero() {
-		return at.At
-	}
-	if c.Op != nil {
+	switch {
+	case c.Op == nil:
+		return c.Now
+	case len(c.Op.Attempts) == 0:
 		return c.Op.Created
 	}
-	return c.Now
+	return c.Op.Attempts[len(c.Op.Attempts)-1].At
 }
 
 // accepted is since when the operation is followed.

@@ -42,11 +42,7 @@ func (p *provider) jobListRow() bot.Command {
 
 // targetsOf are the things an operation is about, with those that came of it.
 func targetsOf(op *bot.Operation) []bot.Target {
-	targets := append([]bot.Target(nil), op.Targets...)
-	if op.Job != nil {
-		targets = append(targets, op.Job.Last.Targets...)
-	}
-	return targets
+	return append(append([]bot.Target(nil), op.Targets...), op.Made...)
 }
 
 // seesOperation tells whether the caller's grants cover all that an operation

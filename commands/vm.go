@@ -87,7 +87,7 @@ func (p *provider) listVMs(ctx context.Context, c *bot.Call) (bot.Card, error) {
 	}
 	if unknown > 0 {
 		card.Tone = bot.Warn
-		card.Notes = append(card.Notes, fmt.Sprintf("Of %s not all could be read. %s", count(unknown, "VM", "VMs"), brief(trouble)))
+		card.Notes = append(card.Notes, count(unknown, "VM", "VMs")+" could not be read in full. "+brief(trouble))
 	}
 	return card, nil
 }
@@ -269,6 +269,7 @@ func (p *provider) vmConsoleRow() bot.Command {
 		Params:  []bot.Param{p.vmParam("VM whose console to open")},
 		Example: "vm console 4001",
 		Details: "The link lives 10 seconds, is fetched when you press the button, and is shown to you alone.",
+		Opens:   true,
 		Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) {
 			status, err := p.statuses.fresh(ctx, vmOf(c))
 			if err != nil {

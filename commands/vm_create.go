@@ -164,11 +164,7 @@ func (p *provider) takenVMs(ctx context.Context, c *bot.Call) ([]int, error) {
 		if c.Op != nil && op.ID == c.Op.ID {
 			continue
 		}
-		targets := op.Targets
-		if op.Job != nil {
-			targets = append(slices.Clone(targets), op.Job.Last.Targets...)
-		}
-		for _, t := range targets {
+		for _, t := range targetsOf(&op) {
 			taken = append(taken, int(t.ID))
 		}
 	}
@@ -179,7 +175,11 @@ func (p *provider) takenVMs(ctx context.Context, c *bot.Call) ([]int, error) {
 // looked for.
 func (p *provider) followCreate(ctx context.Context, c *bot.Call) (bot.Progress, error) {
 	if jobOf(c.Op) != 0 {
-		return p.followJob(ctx, c)
+		at, err := p.followJob(ctx, c)
+		if err == nil && at.Phase == bot.Finished && len(at.Targets) > 0 {
+			at.Text = upper(thing(at.Targets[0])) + " is created."
+		}
+		return at, err
 	}
 	v, err := p.settleCreate(ctx, c)
 	if err != nil {

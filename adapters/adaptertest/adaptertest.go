@@ -1,6 +1,6 @@
 // Package adaptertest is the contract that every chat passes.
 //
-// A chat's test gives Run a function that makes a Harness: its adapter, and
+// A chat's test gives Run a function that opens a Harness: its adapter, and
 // the edge of its platform, where people act and look. The harness never looks
 // into the adapter; what it shows is what the platform was told. A rule that
 // not every platform can break asks the harness for one more interface
@@ -95,11 +95,11 @@ type Field struct {
 	Error string
 }
 
-// Run checks a chat. make gives a new one each time.
-func Run(t *testing.T, make func(tb testing.TB) Harness) {
+// Run checks a chat. open gives a new one each time.
+func Run(t *testing.T, open func(tb testing.TB) Harness) {
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
-			h := make(t)
+			h := open(t)
 			s := &suite{Harness: h, bot: &recorder{}}
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := runAdapter(ctx, h.Adapter(), s.bot)

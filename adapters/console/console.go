@@ -86,14 +86,15 @@ type Console struct {
 	forms    map[string]*openForm       // by person
 	members  map[string]map[string]bool // group, person
 	since    time.Time
-	speaker  string // whose line the prompt reads
+	speaker  string   // whose line the prompt reads
+	asked    question // what it reads
 	screen   screen
 }
 
 // attachment is one life of the bot: from Run to the end of its context.
 type attachment struct {
 	handler bot.Handler
-	ctx     context.Context //nolint:containedctx // it is the life itself
+	atEnd   func(f func()) (stop func() bool) // calls f when the life ends
 	calls   sync.WaitGroup
 }
 
@@ -118,7 +119,7 @@ func New(o Options) *Console {
 	}
 	if o.Name == nil {
 		o.Name = func(a bot.Account) string {
-			if a.Platform == platform {
+			if a.Platform == platform || a.Platform == "" {
 				return a.User
 			}
 			return a.String()
@@ -142,7 +143,7 @@ func (c *Console) Platforms() []string { return slices.Clone(c.opts.Platforms) }
 // the calls under way have. Attached anew after a restart, the console still
 // knows its messages, its numbers and the forms that are open.
 func (c *Console) Run(ctx context.Context, h bot.Handler) error {
-	a := &attachment{handler: h, ctx: ctx}
+	a := &attachment{handler: h, atEnd: func(f func()) func() bool { return context.AfterFunc(ctx, f) }}
 	c.attach(a)
 	<-ctx.Done()
 	c.mu.Lock()
@@ -185,7 +186,7 @@ func (c *Console) call(ctx context.Context, f func(context.Context, bot.Handler)
 		defer a.calls.Done()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(a.ctx, cancel)()
+		defer a.atEnd(cancel)()
 		f(ctx, a.handler)
 		return nil
 	}

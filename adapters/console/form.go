@@ -77,7 +77,10 @@ func choices(all []bot.Choice) string {
 	var names []string
 	for _, choice := range all[:min(len(all), listed)] {
 		name := choice.Value
-		if choice.Label != "" && choice.Label != choice.Value {
+		switch {
+		case strings.HasPrefix(choice.Label, name):
+			name = choice.Label
+		case choice.Label != "":
 			name += " (" + choice.Label + ")"
 		}
 		names = append(names, name)
@@ -106,8 +109,7 @@ func (c *Console) fill(ctx context.Context, person, text string) error {
 	for _, field := range f.Fields {
 		values[field.Name] = field.Value
 	}
-	var echo strings.Builder
-	for _, p := range given {
+	for n, p := range given {
 		i := slices.IndexFunc(f.Fields, func(field bot.FormField) bool { return field.Name == p.Name })
 		if i < 0 {
 			return fmt.Errorf("the form has no field %s: it asks for %s", quoted(p.Name), names(f.Fields))
@@ -117,22 +119,30 @@ func (c *Console) fill(ctx context.Context, person, text string) error {
 			return err
 		}
 		values[p.Name] = value
-		shown := bot.CleanMax(p.Value, echoed)
-		switch {
-		case f.Fields[i].Secret:
-			shown = secret.Mask
-		case shown == "" || strings.ContainsAny(shown, ` "'`):
-			shown = quoted(shown)
+		if f.Fields[i].Secret {
+			given[n].Value = secret.Mask
 		}
-		echo.WriteString(" " + p.Name + "=" + shown)
 	}
 	for _, field := range f.Fields {
 		if field.Required && values[field.Name] == "" {
 			return fmt.Errorf("the form needs %s", field.Name)
 		}
 	}
-	c.echo(person, c.paint(bold, person)+" fills in"+echo.String())
+	c.filled(person, given)
 	return c.submit(ctx, person, f, values)
+}
+
+// filled prints what a person puts into a form. Secrets are masked before.
+func (c *Console) filled(person string, given []bot.Arg) {
+	line := c.paint(bold, person) + " fills in"
+	for _, p := range given {
+		shown := bot.CleanMax(p.Value, echoed)
+		if shown == "" || strings.ContainsAny(shown, ` "'`) {
+			shown = quoted(shown)
+		}
+		line += " " + printable(p.Name) + "=" + shown
+	}
+	c.echo(person, line)
 }
 
 // submit sends a form; it is closed then, and open again if the bot says so.
@@ -148,12 +158,11 @@ func (c *Console) submit(ctx context.Context, person string, f *openForm, values
 		Answer: &answer{c: c, person: person},
 	}
 	for _, field := range f.Fields {
-		switch {
-		case field.Secret:
+		if field.Secret {
 			s.Secrets[field.Name] = secret.New(values[field.Name])
-		default:
-			s.Values[field.Name] = values[field.Name]
+			continue
 		}
+		s.Values[field.Name] = values[field.Name]
 	}
 	return c.call(ctx, func(ctx context.Context, h bot.Handler) { h.Submit(ctx, s) })
 }
@@ -161,7 +170,7 @@ func (c *Console) submit(ctx context.Context, person string, f *openForm, values
 // accept checks what a chat itself checks before it sends a form.
 func accept(f bot.FormField, value string) (string, error) {
 	if f.MaxLen > 0 && utf8.RuneCountInString(value) > f.MaxLen {
-		return "", fmt.Errorf("%s has at most %d characters", f.Name, f.MaxLen)
+		return "", fmt.Errorf("%s has at most %d characters", quoted(f.Name), f.MaxLen)
 	}
 	if len(f.Choices) == 0 || f.Lookup || value == "" {
 		return value, nil
@@ -171,7 +180,7 @@ func accept(f bot.FormField, value string) (string, error) {
 			return choice.Value, nil
 		}
 	}
-	return "", fmt.Errorf("%s is one of %s", f.Name, choices(f.Choices))
+	return "", fmt.Errorf("%s is one of %s", quoted(f.Name), choices(f.Choices))
 }
 
 // ask goes through the form that a person has open, field by field, and sends
@@ -186,6 +195,7 @@ func (s *session) ask(ctx context.Context, person string) error {
 			return nil
 		}
 		values := make(map[string]string, len(f.Fields))
+		var given []bot.Arg
 		for _, field := range f.Fields {
 			value, err := s.field(ctx, person, field)
 			if errors.Is(err, errGaveUp) {
@@ -199,6 +209,13 @@ func (s *session) ask(ctx context.Context, person string) error {
 				return err
 			}
 			values[field.Name] = value
+			if field.Secret && value != "" {
+				value = secret.Mask
+			}
+			given = append(given, bot.Arg{Name: field.Name, Value: value})
+		}
+		if !c.opts.Terminal {
+			c.filled(person, given)
 		}
 		if err := s.soon(ctx, func() error { return c.submit(ctx, person, f, values) }); err != nil {
 			return err
@@ -215,7 +232,7 @@ func (s *session) field(ctx context.Context, person string, f bot.FormField) (st
 		prompt += " [" + bot.CleanMax(f.Value, echoed) + "]"
 	}
 	for {
-		typed, err := s.in.read(ctx, prompt+": ", f.Secret)
+		typed, err := s.in.read(ctx, question{prompt: prompt + ": ", secret: f.Secret, field: true, choices: f.Choices})
 		if err != nil {
 			return "", err
 		}
@@ -230,7 +247,7 @@ func (s *session) field(ctx context.Context, person string, f bot.FormField) (st
 			value = f.Value
 		}
 		if value == "" && f.Required {
-			err = fmt.Errorf("%s is needed; %s gives up", f.Name, giveUp)
+			err = fmt.Errorf("%s is needed; a single %s gives up", quoted(f.Name), quoted(giveUp))
 		} else {
 			value, err = accept(f, value)
 		}
@@ -288,7 +305,7 @@ func pairs(text string) ([]bot.Arg, error) {
 			return nil, fmt.Errorf("the quote after %s= has no end", name)
 		}
 		if slices.ContainsFunc(out, func(a bot.Arg) bool { return a.Name == name }) {
-			return nil, fmt.Errorf("%s stands twice", name)
+			return nil, fmt.Errorf("%s stands twice", quoted(name))
 		}
 		out = append(out, bot.Arg{Name: name, Value: value.String()})
 		rest = after[end:]

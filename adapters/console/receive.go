@@ -48,16 +48,17 @@ func (c *Console) Interact(ctx context.Context) error {
 	}
 	defer closeIn()
 	s := &session{c: c, in: in, person: c.opts.People[0]}
-	defer s.late.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		s.late.Wait()
+	}()
 	for {
 		c.speaks(s.person)
-		text, err := in.read(ctx, s.prompt(), false)
+		text, err := in.read(ctx, question{prompt: s.prompt()})
 		switch {
 		case errors.Is(err, io.EOF), ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errTooLong):
-			c.say(s.person, err.Error()+": nothing was done.")
-			continue
 		case err != nil:
 			return fmt.Errorf("read a line: %w", err)
 		}
@@ -66,6 +67,7 @@ func (c *Console) Interact(ctx context.Context) error {
 		case errors.Is(err, errExit), errors.Is(err, io.EOF), ctx.Err() != nil:
 			return nil
 		case err != nil:
+			c.typed(s.person, text)
 			c.say(s.person, sentence(err))
 		}
 		if c.broken() != nil {
@@ -87,6 +89,7 @@ func (s *session) line(ctx context.Context, text string) error {
 	case text == "":
 		return nil
 	case text == "?":
+		c.typed(person, text)
 		c.say(person, strings.Split(help, "\n")...)
 		return nil
 	case text == "exit" || text == "quit":
@@ -106,15 +109,14 @@ func (s *session) line(ctx context.Context, text string) error {
 	if n, err := strconv.Atoi(text); err == nil {
 		text = "press " + strconv.Itoa(n)
 	}
-	if err := s.soon(ctx, func() error { return c.act(ctx, person, text, !c.opts.Terminal) }); err != nil {
+	if err := s.soon(ctx, func() error { return c.act(ctx, person, text) }); err != nil {
 		return err
 	}
 	return s.ask(ctx, person)
 }
 
 // act does what a person says: a press, a form that is sent, else a command.
-// echo prints the command as it was typed.
-func (c *Console) act(ctx context.Context, person, text string, echo bool) error {
+func (c *Console) act(ctx context.Context, person, text string) error {
 	verb, rest, _ := strings.Cut(text, " ")
 	switch verb {
 	case "press":
@@ -126,9 +128,7 @@ func (c *Console) act(ctx context.Context, person, text string, echo bool) error
 	case "fill":
 		return c.fill(ctx, person, rest)
 	}
-	if echo {
-		c.echo(person, c.paint(bold, person+">")+" "+bot.CleanMax(text, echoed))
-	}
+	c.typed(person, text)
 	r := bot.Request{Key: c.key(), Account: account(person), Place: c.opts.Home, Line: text, Answer: &answer{c: c, person: person}}
 	return c.call(ctx, func(ctx context.Context, h bot.Handler) { h.Handle(ctx, r) })
 }
@@ -214,6 +214,16 @@ func (c *Console) echo(person, line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.screen.print(block{kind: said, group: private(person), joins: c.screen.terminal, lines: []string{line}})
+}
+
+// typed prints a line as a person typed it, where it does not stand already.
+func (c *Console) typed(person, text string) {
+	c.mu.Lock()
+	edited := c.screen.terminal
+	c.mu.Unlock()
+	if !edited {
+		c.echo(person, c.paint(bold, person+">")+" "+bot.CleanMax(text, echoed))
+	}
 }
 
 // say prints what the console itself has to tell a person.

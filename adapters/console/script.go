@@ -96,7 +96,7 @@ func (c *Console) scriptLine(ctx context.Context, text string) error {
 	if line = strings.TrimSpace(line); line == "" {
 		return fmt.Errorf("%s says nothing", person)
 	}
-	if err := c.act(ctx, person, line, true); err != nil {
+	if err := c.act(ctx, person, line); err != nil {
 		return err
 	}
 	return c.idle(ctx)

@@ -142,9 +142,9 @@ func (c *Console) set(m *message, card bot.Card) {
 			m.buttons[i].live, m.buttons[i].Style = true, b.Style
 			continue
 		}
-		new := &button{Button: b, number: len(c.buttons) + 1, on: m, live: true}
-		c.buttons = append(c.buttons, new)
-		m.buttons = append(m.buttons, new)
+		added := &button{Button: b, number: len(c.buttons) + 1, on: m, live: true}
+		c.buttons = append(c.buttons, added)
+		m.buttons = append(m.buttons, added)
 	}
 }
 

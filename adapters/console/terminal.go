@@ -55,8 +55,10 @@ type keyboard struct {
 }
 
 type question struct {
-	prompt string
-	secret bool
+	prompt  string
+	secret  bool
+	field   bool         // of a form: Tab gives its choices
+	choices []bot.Choice //
 }
 
 type typed struct {
@@ -65,9 +67,9 @@ type typed struct {
 }
 
 // read asks for a line. Its error is io.EOF at the end, or ctx's.
-func (k *keyboard) read(ctx context.Context, prompt string, secret bool) (string, error) {
+func (k *keyboard) read(ctx context.Context, q question) (string, error) {
 	select {
-	case k.ask <- question{prompt, secret}:
+	case k.ask <- q:
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
@@ -143,6 +145,9 @@ func plainLines(in io.Reader) func(question) (string, error) {
 func (c *Console) editedLines(t *term.Terminal) func(question) (string, error) {
 	return func(q question) (string, error) {
 		c.resize(t)
+		c.mu.Lock()
+		c.asked = q
+		c.mu.Unlock()
 		if q.secret {
 			return t.ReadPassword(q.prompt)
 		}
@@ -171,13 +176,22 @@ func (c *Console) complete(ctx context.Context) func(line string, pos int, key r
 		}
 		before := line[:pos]
 		word := before[strings.LastIndexByte(before, ' ')+1:]
-		found := c.values(ctx, before)
+		c.mu.Lock()
+		asked := c.asked
+		c.mu.Unlock()
+		var found []bot.Choice
+		if asked.field {
+			word = before
+			found = beginning(asked.choices, word)
+		} else {
+			found = c.values(ctx, before)
+		}
 		if len(found) == 0 {
 			return line, pos, true
 		}
 		insert := common(found)
-		if len(found) == 1 {
-			insert += " "
+		if len(found) == 1 && !asked.field {
+			insert = spaced(insert) + " "
 		}
 		if len(insert) <= len(word) && len(found) > 1 {
 			lines := make([]string, len(found))
@@ -212,13 +226,11 @@ func (c *Console) values(ctx context.Context, line string) []bot.Choice {
 		slices.Sort(own)
 	}
 	if own != nil {
-		var out []bot.Choice
-		for _, name := range own {
-			if strings.HasPrefix(name, word) {
-				out = append(out, bot.Choice{Value: name})
-			}
+		all := make([]bot.Choice, len(own))
+		for i, name := range own {
+			all[i].Value = name
 		}
-		return out
+		return beginning(all, word)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -232,7 +244,20 @@ func (c *Console) values(ctx context.Context, line string) []bot.Choice {
 	return out
 }
 
-// common is what all values begin with; quotes go around one with a blank.
+// beginning are the choices whose value begins with word.
+func beginning(all []bot.Choice, word string) []bot.Choice {
+	return slices.DeleteFunc(slices.Clone(all), func(c bot.Choice) bool { return !strings.HasPrefix(c.Value, word) })
+}
+
+// spaced puts quotes around a value with a blank.
+func spaced(value string) string {
+	if strings.Contains(value, " ") {
+		return `"` + value + `"`
+	}
+	return value
+}
+
+// common is what all values begin with.
 func common(found []bot.Choice) string {
 	prefix := found[0].Value
 	for _, choice := range found[1:] {
@@ -240,9 +265,6 @@ func common(found []bot.Choice) string {
 			_, size := utf8.DecodeLastRuneInString(prefix)
 			prefix = prefix[:len(prefix)-size]
 		}
-	}
-	if len(found) == 1 && strings.Contains(prefix, " ") {
-		return `"` + prefix + `"`
 	}
 	return prefix
 }

@@ -24,3 +24,10 @@ func golden(tb testing.TB, name, text string) {
 	require.NoError(tb, err)
 	require.Equal(tb, string(want), text, "run go test ./bot/policy -update and review the difference")
 }
+
+func mustRead(tb testing.TB, file string) string {
+	tb.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(tb, err)
+	return string(data)
+}

@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // MayRun tells whether a person has a grant of a command in a place, whatever
 // the target: what help and completion show. Denies, limits, freezes and locks
 // do not count, and neither does break-glass.
@@ -36,4 +38,22 @@ func (s *Snapshot) Groups(person string, member map[string]Membership) []string 
 		}
 	}
 	return names
+}
+
+// ParseLine reads a command line, in which a label with one target is a name.
+func (s *Snapshot) ParseLine(v Vocabulary, line string) (Parsed, error) {
+	parsed, err := v.Parse(line)
+	if err == nil {
+		return parsed, nil
+	}
+	words := strings.Fields(line)
+	for i, word := range words {
+		if n, ok := s.labelAt[word]; ok && len(s.labels[n].targets) == 1 {
+			words[i] = s.labels[n].targets[0].String()
+		}
+	}
+	if named, errNamed := v.Parse(strings.Join(words, " ")); errNamed == nil {
+		return named, nil
+	}
+	return parsed, err
 }

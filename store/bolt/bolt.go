@@ -48,6 +48,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -268,13 +269,14 @@ func known(tx *bbolt.Tx) (empty bool, err error) {
 
 // explain says what an error of bbolt's Open means to an operator.
 func explain(path string, err error) error {
+	var system syscall.Errno
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w (%s)", ErrInUse, holder(path))
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return fmt.Errorf("%w: %w (not a hosterbot store, or overwritten)", ErrDamaged, err)
+	case errors.As(err, &system):
+		return unwrapPath(err)
 	}
-	return unwrapPath(err)
+	return fmt.Errorf("%w: %w (not a hosterbot store, or overwritten)", ErrDamaged, err)
 }
 
 // unwrapPath takes the path out of an error that will get it again.

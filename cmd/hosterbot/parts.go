@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"hosterbot/bot"
+	"hosterbot/commands"
+	"hosterbot/commands/hoster"
+	"hosterbot/store"
+)
+
+// life is one life of the bot: from the opening of its store to its close.
+// `run` has one, and the demo a new one after each :restart.
+type life struct {
+	bot    *bot.Bot
+	store  bot.Store
+	api    *hoster.Client
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+}
+
+// parts are what a life is built of.
+type parts struct {
+	api      hoster.Config
+	store    string
+	auditKey []byte
+	clock    bot.Clock
+	log      *slog.Logger
+	policy   bot.PolicySource
+	chats    []bot.Adapter
+	random   io.Reader
+	scale    float64
+	demo     bool
+	serial   bool
+}
+
+// begin builds the bot, and starts its chats and, unless it is serial, its
+// background.
+func (p *parts) begin(ctx context.Context) (_ *life, err error) {
+	api, err := hoster.New(p.api)
+	if err != nil {
+		return nil, exit(exitConfig, err)
+	}
+	catalogue, err := commands.Catalogue(api, p.clock)
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(p.store, store.Options{AuditKey: p.auditKey, Now: p.clock.Now})
+	if err != nil {
+		return nil, exit(exitStore, err)
+	}
+	b, err := bot.New(bot.Config{
+		Catalogue: catalogue, Store: st, Policy: p.policy, Provider: commands.Provider(api), Adapters: p.chats, Clock: p.clock,
+		Logger: p.log, Random: p.random, Scale: p.scale, Demo: p.demo, Serial: p.serial,
+	})
+	if err == nil {
+		err = b.Recover(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	l := &life{bot: b, store: st, api: api, cancel: cancel}
+	for _, chat := range p.chats {
+		l.wait.Go(func() {
+			if err := chat.Run(ctx, b); err != nil && ctx.Err() == nil {
+				p.log.Error("chat stopped", "chat", chat.Platforms(), "err", err)
+			}
+		})
+	}
+	if !p.serial {
+		l.wait.Go(func() { _ = b.Run(ctx) }) // it ends with ctx, and only then
+	}
+	return l, nil
+}
+
+// end stops everything in reverse order: commands, calls in flight, chats,
+// background, store.
+func (l *life) end() error {
+	l.bot.Stop()
+	l.bot.Finish()
+	l.cancel()
+	l.wait.Wait()
+	l.api.Close()
+	if err := l.store.Close(); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	return nil
+}

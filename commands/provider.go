@@ -1,0 +1,48 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hosterbot/bot"
+	"hosterbot/commands/hoster"
+)
+
+// Provider is the API as the core knows it: when a mutation may leave, and how
+// the API is doing.
+func Provider(api *hoster.Client) bot.Provider { return apiProvider{api} }
+
+type apiProvider struct{ api *hoster.Client }
+
+// Acquire implements bot.Provider.
+func (p apiProvider) Acquire(ctx context.Context) error {
+	err := p.api.Acquire(ctx, hoster.Mutation)
+	if errors.Is(err, hoster.ErrPaused) {
+		return bot.Errorf(bot.Unavailable, "the provider, which refuses the bot's token: nothing is changed until a read works").Because(err)
+	}
+	if err != nil {
+		return bot.Errorf(bot.Unavailable, "its turn at the provider's rate limit").Because(err)
+	}
+	return nil
+}
+
+// SendBy implements bot.Provider.
+func (p apiProvider) SendBy(ctx context.Context, t time.Time) context.Context {
+	return hoster.WithSendBy(ctx, t)
+}
+
+// Health implements bot.Provider.
+func (p apiProvider) Health() bot.Health {
+	h := p.api.Health()
+	out := bot.Health{Name: "HosterAPI", OK: true, Text: "answers", Since: h.LastOK}
+	switch {
+	case h.TokenRefused:
+		out.OK, out.Text, out.Since = false, "refuses the bot's token (HOSTERAPI_TOKEN): nothing is changed until a read works", h.LastErrAt
+	case h.LastOK.IsZero() && h.LastErrAt.IsZero():
+		out.Text = "not asked yet"
+	case !h.Reachable:
+		out.OK, out.Text, out.Since = false, "does not answer: "+h.LastErr, h.LastErrAt
+	}
+	return out
+}
