@@ -27,6 +27,9 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 	ctx, cancel := context.WithTimeout(ctx, completeFor)
 	defer cancel()
 	who := b.asker(ctx, c.Account, c.Place)
+	if c.Code != "" {
+		c.Words = b.formCommand(ctx, who, c.Code)
+	}
 	if c.Words != "" {
 		cmd, ok := b.catalogue.Find(c.Words)
 		if !ok {
@@ -39,6 +42,19 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 		return b.completeValue(ctx, who, cmd, p, c.Prefix)
 	}
 	return b.completeLine(ctx, who, c.Line)
+}
+
+// formCommand is the command whose arguments a form asks this person for.
+func (b *Bot) formCommand(ctx context.Context, who asker, text string) string {
+	c, err := parseCode(text)
+	if err != nil || !c.read {
+		return ""
+	}
+	r, err := b.store.Read(ctx, b.clock.Now(), c.id)
+	if err != nil || !same(r.Nonce, c.nonce) || r.Person != who.person {
+		return ""
+	}
+	return r.Command
 }
 
 // completeLine completes the last word of a line.

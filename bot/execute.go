@@ -384,7 +384,7 @@ func (b *Bot) accepted(ctx context.Context, cmd *Command, op Operation, out Outc
 	if out.Followed && cmd.Follow != nil {
 		op.State = Following
 		op.NextAt = now.Add(b.scaled(firstPoll))
-		op.Job = &Job{ID: out.Job, Since: now, Next: op.NextAt, MovedAt: now, Last: Progress{Phase: Running, Fraction: -1}}
+		op.Job = &Job{ID: out.Job, Since: now, Next: op.NextAt, MovedAt: now, Last: Progress{Phase: Running, Word: "accepted", Fraction: -1}}
 		owed := b.owed(&op, OwedRoot, Card{})
 		if out.Job != 0 {
 			owed = append(owed, b.owed(&op, OwedLine, Card{Tone: Busy, Title: fmt.Sprintf("The provider runs it as job %s", Code(fmt.Sprint(out.Job)))})...)

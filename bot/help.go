@@ -16,25 +16,17 @@ func (b *Bot) Help(ctx context.Context, c *Call, words string) (Card, error) {
 	if words != "" {
 		return b.helpFor(ctx, c, words)
 	}
-	card := Card{Title: "What you may run here", Table: &Table{Columns: []Column{{Name: "Command"}, {Name: "What it does"}, {Name: "Asks"}}}}
+	card := Card{Title: "What you may run here", Table: &Table{Columns: []Column{{Name: "Command"}, {Name: "Effect"}, {Name: "What it does"}}}}
 	for _, cmd := range b.catalogue.All() {
 		if b.mayRun(ctx, c.who, cmd) {
-			card.Table.Rows = append(card.Table.Rows, []string{Code(cmd.Usage()), cmd.Summary, effectAsks(cmd)})
+			card.Table.Rows = append(card.Table.Rows, []string{Code(cmd.Words), string(cmd.Effect), cmd.Summary})
 		}
 	}
-	card.Notes = append(card.Notes, Code("help COMMAND")+" explains one. "+Code("can COMMAND")+" says whether you may, and what would be asked.")
+	card.Notes = append(card.Notes, Code("help COMMAND")+" explains one, with what it takes. "+Code("can COMMAND")+" says whether you may, and what would be asked.")
 	if c.who.person == "" {
 		card.Lines = append(card.Lines, "The policy does not know your account, so this is all you may run. "+Code("whoami")+" shows what to paste into it.")
 	}
 	return card, nil
-}
-
-// effectAsks says in a word what an effect asks by itself.
-func effectAsks(cmd *Command) string {
-	if cmd.Confirmed() {
-		return "Confirm"
-	}
-	return ""
 }
 
 func (b *Bot) helpFor(ctx context.Context, c *Call, words string) (Card, error) {

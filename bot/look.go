@@ -61,7 +61,7 @@ func (b *Bot) account(snap *policy.Snapshot, person, platform string) Account {
 // opCard is the operation as it stands.
 func (b *Bot) opCard(op *Operation, who asker) Card {
 	now := b.clock.Now()
-	c := Card{Title: op.Title}
+	c := Card{Op: op.ID, Title: op.Title}
 	person := Clean(op.Person)
 	switch op.State {
 	case Confirming:
@@ -251,7 +251,7 @@ func shownTarget(op *Operation) (Target, bool) {
 // is lost, and what the policy asks next.
 func (b *Bot) confirmCard(ctx context.Context, who asker, op *Operation, a policy.Answer) Card {
 	cmd, _ := b.catalogue.Find(op.Command)
-	c := Card{Tone: Warn, Title: op.Title + "?", Fields: slices.Clone(op.Fields)}
+	c := Card{Op: op.ID, Tone: Warn, Title: op.Title + "?", Fields: slices.Clone(op.Fields)}
 	if op.Loses != "" {
 		c.Fields = append(c.Fields, Field{"Is lost", op.Loses})
 	}
@@ -327,7 +327,7 @@ func (b *Bot) sameAsked(ctx context.Context, op *Operation, cmd *Command) int64 
 
 // confirmedCard replaces the confirmation after Confirm.
 func (b *Bot) confirmedCard(op *Operation) Card {
-	c := Card{Tone: Good, Title: "Confirmed: " + op.Title}
+	c := Card{Op: op.ID, Tone: Good, Title: "Confirmed: " + op.Title}
 	if op.State == Pending {
 		c.Lines = append(c.Lines, b.votesNeeded(op))
 	}
@@ -338,9 +338,11 @@ func (b *Bot) confirmedCard(op *Operation) Card {
 // endCard is the one message in the thread that ends it.
 func (b *Bot) endCard(op *Operation) Card {
 	snap := b.policy.Current()
-	c := Card{Tone: endTone(op.State), Title: Clean(op.Person) + ": " + lower(endWord(op.State)) + ". " + op.Outcome, Mentions: []Account{b.account(snap, op.Person, op.Place.Platform)}}
-	if n := len(op.Attempts); n > 0 {
-		c.Notes = append(c.Notes, "Took "+Duration(b.clock.Now().Sub(op.Attempts[0].At))+".")
+	c := Card{Op: op.ID, Tone: endTone(op.State), Title: Clean(op.Person) + ": " + lower(endWord(op.State)) + ". " + op.Outcome, Mentions: []Account{b.account(snap, op.Person, op.Place.Platform)}}
+	if len(op.Attempts) > 0 {
+		if took := b.clock.Now().Sub(op.Attempts[0].At); took >= time.Second {
+			c.Notes = append(c.Notes, "Took "+Duration(took)+".")
+		}
 	}
 	if op.Hint != "" {
 		c.Lines = append(c.Lines, op.Hint)

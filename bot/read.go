@@ -138,7 +138,7 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 		return
 	}
 	card, more := b.page(who.place.Platform, card, page)
-	if p.Command.Effect == EffectOpen {
+	if p.Command.Effect == EffectOpen && !more {
 		b.record(ctx, rec)
 		b.say(ctx, answer, card)
 		return
@@ -217,7 +217,10 @@ func readButtons(cmd *Command, r Read, card Card, more bool) []Button {
 	if cmd.Effect == EffectControls || cmd.Effect == EffectSecrets {
 		return nil
 	}
-	out := []Button{{Label: "Share", Code: readCode(r, actShare)}}
+	var out []Button
+	if cmd.Effect == EffectReads {
+		out = append(out, Button{Label: "Share", Code: readCode(r, actShare)})
+	}
 	if more {
 		out = append(out, Button{Label: "Next", Code: readCode(r, actNext)})
 	}

@@ -59,8 +59,9 @@ type Completion struct {
 	Account Account
 	Place   Place
 	Line    string // typed so far: the last word is the one to complete; or
-	Words   string // the command, and
-	Param   string // its parameter that
+	Words   string // the command, or
+	Code    string // the form that asks for its arguments, and
+	Param   string // the parameter that
 	Prefix  string // begins like this
 }
 

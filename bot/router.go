@@ -289,8 +289,11 @@ func (b *Bot) admit(ctx context.Context, who asker) error {
 		return Errorf(Unavailable, "The bot is shutting down. Nothing was done: try again in a minute.")
 	}
 	most := perPerson
-	if who.person == "" {
+	switch {
+	case who.person == "":
 		most = perStranger
+	case b.demo: // one keyboard speaks for everybody
+		return nil
 	}
 	now := b.clock.Now()
 	b.floods.mu.Lock()
@@ -318,6 +321,14 @@ func (b *Bot) admit(ctx context.Context, who asker) error {
 		return Errorf(TooMany, "That is more than %d commands in a minute. Wait a moment: nothing was done.", most)
 	}
 	return errFlood
+}
+
+// refusedAtStop answers a press that comes while the bot shuts down.
+func (b *Bot) refusedAtStop(ctx context.Context, answer Responder) bool {
+	if b.stopping.Load() {
+		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The bot is shutting down. Nothing was done: press again in a minute.")))
+	}
+	return b.stopping.Load()
 }
 
 // admitted is admit, with its no said: once a minute, so that a flood is not

@@ -26,7 +26,7 @@ func (b *Bot) Submit(ctx context.Context, s Submission) {
 func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Account, place Place, text string, s *Submission) {
 	defer b.recovered(ctx, answer)
 	who := b.asker(ctx, a, place)
-	if !b.admitted(ctx, answer, who) {
+	if who.person == "" && !b.admitted(ctx, answer, who) || b.refusedAtStop(ctx, answer) {
 		return
 	}
 	c, err := parseCode(text)

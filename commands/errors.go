@@ -81,21 +81,24 @@ var classes = map[hoster.Class]bot.Class{
 	hoster.NoAnswer:  bot.NoAnswer,
 }
 
-// words are what the provider said, or a sentence on how it kept silent.
+// words are what the provider said, whole. Without a code they are made a
+// sentence, and so is its silence.
 func words(e *hoster.Error) string {
 	if e.Text != "" || len(e.Fields) > 0 {
-		parts := []string{}
+		parts := make([]string, 0, 1+len(e.Fields))
 		if e.Text != "" {
 			parts = append(parts, e.Text)
 		}
 		for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
 			parts = append(parts, field+": "+e.Fields[field])
 		}
-		return bot.CleanMax(strings.Join(parts, " "), 2000)
+		text := bot.CleanMax(strings.Join(parts, " "), 2000)
+		if e.Code == "" {
+			return upper(strings.TrimSuffix(text, ".")) + "."
+		}
+		return text
 	}
 	switch {
-	case e.Status == http.StatusBadGateway, e.Status == http.StatusServiceUnavailable, e.Status == http.StatusGatewayTimeout:
-		return fmt.Sprintf("The provider's proxy answered %d.", e.Status)
 	case e.Status >= 200 && e.Status < 300:
 		return "The provider's answer cannot be read."
 	case e.Status != 0:
@@ -132,22 +135,16 @@ func told(err error, what string) error {
 			WithHint("It may have been deleted. Look at the list.")
 	case e.Code == hoster.JobNotFound:
 		return bot.Errorf(bot.Missing, "The provider knows no %s: it says %s.", what, bot.Code(words(e))).Because(err)
-	case e.Code == hoster.Unauthorized, e.Status == http.StatusUnauthorized:
-		return said(e, what).WithHint("%s", meaning(hoster.Unauthorized))
 	case e.Class == hoster.Throttled:
 		return bot.Errorf(bot.Unavailable, "The provider asks to slow down, so %s could not be read.", what).Because(err).
 			WithHint("Try again in %s.", bot.Duration(max(e.RetryAfter, minRetry)))
 	case e.Code != "":
-		return said(e, what).WithHint("%s", meaning(e.Code))
-	case e.Text != "" || len(e.Fields) > 0:
-		return said(e, what).WithHint("Try again in a moment.")
+		return bot.Errorf(bot.Unavailable, "%s could not be read: the provider says %s.", upper(what), bot.Code(words(e))).Because(err).
+			WithHint("%s", meaning(e.Code))
+	case e.Status == http.StatusUnauthorized:
+		return bot.Errorf(bot.Unavailable, "%s Reading %s failed.", words(e), what).Because(err).WithHint("%s", meaning(hoster.Unauthorized))
 	}
 	return bot.Errorf(bot.Unavailable, "%s Reading %s failed.", words(e), what).Because(err).WithHint("Try again in a moment.")
-}
-
-// said is the provider's own words on a read that failed.
-func said(e *hoster.Error, what string) *bot.Error {
-	return bot.Errorf(bot.Unavailable, "%s could not be read: the provider says %s.", upper(what), bot.Code(words(e))).Because(e)
 }
 
 // upper begins a sentence.
@@ -164,7 +161,7 @@ func brief(err error) string {
 	if !errors.As(err, &e) {
 		return "The read was broken off."
 	}
-	if e.Text == "" && len(e.Fields) == 0 {
+	if e.Code == "" {
 		return words(e)
 	}
 	return "The provider says " + bot.Code(words(e)) + "."

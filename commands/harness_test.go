@@ -56,6 +56,8 @@ type world struct {
 	tb    testing.TB
 	clock *clock
 	cat   *bot.Catalogue
+	api   *hoster.Client
+	bot   *bot.Bot // nil: no operation is known
 }
 
 func start(tb testing.TB) *world {
@@ -77,7 +79,7 @@ func startBehind(tb testing.TB, between func(http.Handler) http.Handler) *world 
 	tb.Cleanup(api.Close)
 	cat, err := commands.Catalogue(api, c)
 	require.NoError(tb, err)
-	return &world{Sim: sim, tb: tb, clock: c, cat: cat}
+	return &world{Sim: sim, tb: tb, clock: c, cat: cat, api: api}
 }
 
 func (w *world) fault(kind, name string) {
@@ -85,12 +87,50 @@ func (w *world) fault(kind, name string) {
 	require.NoError(w.tb, w.Fault(kind, name))
 }
 
+// stored is a store that knows operations and nothing else.
+type stored struct {
+	bot.Store
+	ops []bot.Operation
+}
+
+func (s stored) Operations(_ context.Context, f bot.OperationFilter) ([]bot.Operation, error) {
+	var out []bot.Operation
+	for _, op := range s.ops {
+		if (f.Command == "" || f.Command == op.Command) && (!f.Open || !op.State.Final()) && (!f.Jobs || op.Job != nil) &&
+			(f.Target == "" || f.Target == op.Target().String()) && !op.Created.Before(f.Since) && f.Before == 0 {
+			out = append(out, op)
+		}
+	}
+	return out, nil
+}
+
+// knows makes the bot behind all calls know these operations.
+func (w *world) knows(ops ...bot.Operation) {
+	w.tb.Helper()
+	var err error
+	w.bot, err = bot.New(bot.Config{
+		Catalogue: w.cat, Store: stored{ops: ops}, Policy: struct{ bot.PolicySource }{},
+		Provider: commands.Provider(w.api), Clock: w.clock,
+	})
+	require.NoError(w.tb, err)
+}
+
+// kept is the operation of a call that was accepted, as the core stores it.
+func kept(c *bot.Call, id int64, state bot.State) bot.Operation {
+	op := *c.Op
+	op.ID, op.State, op.Person, op.Created = id, state, "ana", c.Now
+	if op.Job != nil {
+		op.Made = op.Job.Last.Targets
+	}
+	return op
+}
+
 // call parses a line and resolves what is ambiguous, as the core does.
 func (w *world) call(line string) (*bot.Call, error) {
 	w.tb.Helper()
 	p, err := w.cat.Parse(line, func(string) ([]bot.Target, bool) { return nil, false })
 	require.NoError(w.tb, err, line)
-	c := &bot.Call{Command: p.Command, Args: p.Args, Targets: p.Targets, Person: "ana", Now: w.clock.Now()}
+	c := &bot.Call{Bot: w.bot, Command: p.Command, Args: p.Args, Targets: p.Targets, Person: "ana", Now: w.clock.Now()}
 	if p.Ambiguous != "" {
 		param, _ := p.Command.Param(p.Ambiguous)
 		t, err := param.Kind.Resolve(w.tb.Context(), c, p.Args.Text(p.Ambiguous))

@@ -1,8 +1,6 @@
 package commands_test
 
 import (
-	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -125,22 +123,8 @@ func TestSettleACreate(t *testing.T) {
 }
 
 func TestSettleAnOrderThatIsNowhere(t *testing.T) {
-	w := startBehind(t, func(sim http.Handler) http.Handler {
-		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/order") { // somebody else buys it
-				http.Error(rw, "<html>", http.StatusBadGateway)
-				r.Body = http.NoBody
-				return
-			}
-			sim.ServeHTTP(rw, r)
-		})
-	})
-	c, o := w.run("dedicated order 9 --template \"Debian Buster\"")
-	require.Equal(t, bot.NoAnswer, o.Class)
-	require.Equal(t, bot.NotDone, w.settle(c).Is)
-
-	w = start(t)
-	c, _ = w.accepted("dedicated order 9 --template \"Debian Buster\"")
+	w := start(t)
+	c, _ := w.accepted("dedicated order 9 --template \"Debian Buster\"")
 	v := w.settle(c)
 	require.Equal(t, bot.Person, v.Is, "neither owned yet nor on the market")
 	require.Contains(t, v.Text, "Ask the provider whether it was ordered.")

@@ -36,6 +36,10 @@ var examplePolicy []byte
 // demo run.
 const demoSpeed = 10
 
+// pipeWidth is how wide lines are that no terminal shows: a table of servers
+// fits.
+const pipeWidth = 120
+
 // demoSeed makes every demo the same.
 const demoSeed = 1
 
@@ -195,7 +199,7 @@ func isTerminal(p *program) bool {
 
 func size(p *program, terminal bool) (width, height int) {
 	if !terminal {
-		return 0, 0
+		return pipeWidth, 0
 	}
 	width, height, err := term.GetSize(int(p.out.(*os.File).Fd()))
 	if err != nil {
