@@ -322,6 +322,14 @@ func (c *Call) Target() Target {
 	return c.Targets[0]
 }
 
+// Scaled is a waiting time as the bot that runs the command waits it.
+func (c *Call) Scaled(d time.Duration) time.Duration {
+	if c.Bot == nil {
+		return d
+	}
+	return c.Bot.scaled(d)
+}
+
 // Preview is what a mutating command would do, as read a moment ago.
 type Preview struct {
 	// Args are the arguments with everything filled in that had to be read: a

@@ -39,7 +39,7 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 		if !ok {
 			return nil
 		}
-		return b.completeValue(ctx, who, cmd, p, c.Prefix)
+		return b.completeValue(ctx, who, cmd, p, c.Args, c.Prefix)
 	}
 	return b.completeLine(ctx, who, c.Line)
 }
@@ -84,7 +84,7 @@ func (b *Bot) completeLine(ctx context.Context, who asker, line string) []Choice
 	if n := len(rest); n > 0 {
 		if name, ok := strings.CutPrefix(rest[n-1], "--"); ok {
 			if p, ok := cmd.Param(name); ok && p.Kind.Type != Flag {
-				return b.completeValue(ctx, who, cmd, p, last)
+				return b.completeValue(ctx, who, cmd, p, typedSoFar(cmd, rest[:n-1], who), last)
 			}
 		}
 	}
@@ -94,10 +94,30 @@ func (b *Bot) completeLine(ctx context.Context, who asker, line string) []Choice
 	}
 	for i := range cmd.Params {
 		if p := &cmd.Params[i]; p.Positional && (given[i] == "" || p.Rest) {
-			return b.completeValue(ctx, who, cmd, p, last)
+			return b.completeValue(ctx, who, cmd, p, typedSoFar(cmd, rest, who), last)
 		}
 	}
 	return nil
+}
+
+// typedSoFar are the arguments that stand in a line already, as far as they
+// are right.
+func typedSoFar(cmd *Command, words []string, who asker) Args {
+	given, err := assign(cmd, words)
+	if err != nil {
+		return nil
+	}
+	var args Args
+	for i := range cmd.Params {
+		p := &cmd.Params[i]
+		if given[i] == "" || p.Kind == nil {
+			continue
+		}
+		if value, err := p.value(given[i], who.snap.Label); err == nil {
+			args = append(args, Arg{p.Name, value})
+		}
+	}
+	return args
 }
 
 // completeWords completes the words of a command.
@@ -125,13 +145,13 @@ func (b *Bot) completeWords(ctx context.Context, who asker, typed []string, last
 }
 
 // completeValue completes one parameter, with what this person may touch.
-func (b *Bot) completeValue(ctx context.Context, who asker, cmd *Command, p *Param, prefix string) []Choice {
+func (b *Bot) completeValue(ctx context.Context, who asker, cmd *Command, p *Param, typed Args, prefix string) []Choice {
 	if p.Kind == nil || !b.mayRun(ctx, who, cmd) {
 		return nil
 	}
 	var out []Choice
 	if p.Kind.Complete != nil {
-		all, err := p.Kind.Complete(ctx, b.call(ctx, who, cmd, nil, nil), prefix)
+		all, err := p.Kind.Complete(ctx, b.call(ctx, who, cmd, typed, nil), prefix)
 		if err != nil {
 			return nil
 		}

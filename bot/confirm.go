@@ -55,10 +55,10 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 	op := Operation{
 		Key: key, State: Confirming, Silent: true, Command: cmd.Words, Args: p.Args, Targets: p.Targets,
 		Person: who.person, Account: who.account, Place: who.place, Places: places, Notes: notes,
-		Title: cmd.Words + " " + Code(argText(p.Args)), Requirement: a.Requirement, Rules: a.Rules, Policy: who.snap.Hash(), Nonce: b.nonce(),
+		Title: cmd.Words + " " + Code(argText(cmd.recorded(p.Args))), Requirement: a.Requirement, Rules: a.Rules, Policy: who.snap.Hash(), Nonce: b.nonce(),
 		Created: now, Expires: now.Add(b.scaled(confirmFor)), Again: w.again, For: w.forOp, Reason: w.reason,
 	}
-	if len(p.Args) == 0 {
+	if len(cmd.recorded(p.Args)) == 0 {
 		op.Title = cmd.Words
 	}
 	if w.breakGlass {
@@ -204,7 +204,7 @@ func (b *Bot) places(ctx context.Context, who asker, r policy.Requirement) ([]Pl
 // requester what will be hit.
 func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op Operation) {
 	stop := b.clock.AfterFunc(slowAfter, func() {
-		b.say(ctx, answer, Card{Tone: Busy, Title: "Reading " + Code(argText(op.Args)) + " …"})
+		b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + op.Title + " …"})
 	})
 	op, card, err := b.prepared(ctx, who, op)
 	stop()
@@ -222,6 +222,10 @@ func (b *Bot) prepared(ctx context.Context, who asker, op Operation) (Operation,
 	cmd, _ := b.catalogue.Find(op.Command)
 	pv, err := b.preview(ctx, who, cmd, &op)
 	if err != nil {
+		var own *Error
+		if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && errors.As(err, &own) {
+			own.Hint = strings.TrimSpace(own.Hint + " " + sentence("It may be because of "+b.busyText(ctx, busy)))
+		}
 		return op, Card{}, b.giveUp(ctx, op, who, Cancelled, err)
 	}
 	op.apply(pv)

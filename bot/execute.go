@@ -125,9 +125,12 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 		b.log.Warn("target not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
 		return b.wait(ctx, op, "the target, which cannot be read: "+plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))
 	}
+	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 {
+		return b.wait(ctx, op, b.busyText(ctx, busy), b.clock.Now().Add(b.scaled(laneAgain)))
+	}
 	if op.Digest == "" { // nobody was asked about it, so nothing is invalidated
 		op.Hint = own.Hint
-		_, err := b.end(ctx, "", op, Cancelled, own.Text+" Nothing was sent.", Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
+		_, err := b.end(ctx, "", op, Cancelled, own.Text+" Nothing was done.", Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
 		return err
 	}
 	op.Hint = own.Hint
@@ -135,7 +138,7 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 }
 
 func (b *Bot) invalidate(ctx context.Context, op Operation, why string) error {
-	_, err := b.end(ctx, "", op, Invalidated, why+" Nothing was sent.", Record{Kind: "state", Text: b.scrub.Scrub(why)})
+	_, err := b.end(ctx, "", op, Invalidated, why+" Nothing was done.", Record{Kind: "state", Text: b.scrub.Scrub(why)})
 	return err
 }
 
@@ -278,6 +281,18 @@ func (b *Bot) runOne(ctx context.Context, cmd *Command, c *Call) (out Outcome) {
 		}
 	}()
 	return cmd.Run(ctx, c)
+}
+
+// holder is the other operation that holds a lane, 0 if none does.
+func (b *Bot) holder(ctx context.Context, lane string, self int64) int64 {
+	if lane == "" {
+		return 0
+	}
+	id, err := b.store.Holder(ctx, lane)
+	if err != nil || id == self {
+		return 0
+	}
+	return id
 }
 
 // busyText says who holds a lane: "operation 17, outcome unknown since 14:02".

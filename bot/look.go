@@ -73,7 +73,7 @@ func (b *Bot) opCard(op *Operation, who asker) Card {
 	case Ready, Checking:
 		c.Tone = Busy
 		if op.Waits != "" {
-			c.Lines = append(c.Lines, "Waits for "+op.Waits+".")
+			c.Lines = append(c.Lines, sentence("Waits for "+op.Waits))
 		} else {
 			c.Lines = append(c.Lines, "About to be sent.")
 		}
@@ -261,6 +261,12 @@ func (b *Bot) confirmCard(ctx context.Context, who asker, op *Operation, a polic
 	if same := b.sameAsked(ctx, op, cmd); same != 0 {
 		c.Lines = append(c.Lines, fmt.Sprintf("You asked for exactly this less than a minute ago: operation %d. Confirm only if you want it twice.", same))
 	}
+	if busy := b.holder(ctx, op.Lane, op.ID); busy != 0 {
+		c.Lines = append(c.Lines, sentence("It will wait for "+b.busyText(ctx, busy)))
+	}
+	if op.Requirement.Backup > 0 && !op.Backed && op.BreakGlass == "" {
+		c.Lines = append(c.Lines, "The policy wants a young backup, and the provider makes none of this: that asks nothing.")
+	}
 	c.Notes = append(slices.Clone(op.Notes), fmt.Sprintf("Operation %d. Nothing happens unless you confirm, until %s.", op.ID, At(op.Expires)))
 	c.Buttons = []Button{
 		{Label: "Confirm", Style: confirmStyle(cmd), Code: opCode(op, actConfirm)},
@@ -298,6 +304,9 @@ func (b *Bot) asksNext(op *Operation) string {
 	}
 	return "After Confirm it " + list(next, "and") + "."
 }
+
+// sentence ends a text with one full stop.
+func sentence(text string) string { return strings.TrimRight(text, ". ") + "." }
 
 func plural(n int) string {
 	if n == 1 {
@@ -402,7 +411,7 @@ func (b *Bot) story(op *Operation) string {
 		return b.votesNeeded(op)
 	case Ready, Checking:
 		if op.Waits != "" {
-			return "It has all it needs, and waits for " + op.Waits + "."
+			return sentence("It has all it needs, and waits for " + op.Waits)
 		}
 		return "It is about to be sent."
 	case Intent, InProgress, Following:

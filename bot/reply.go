@@ -28,7 +28,7 @@ const (
 // Ago; all else in them is shown as it is, and a chat escapes it. What a
 // person or the API supplied goes through Clean or Code first.
 type Card struct {
-	Op       int64    `json:"op,omitempty"` // the operation that it is about; 0: none
+	Op       int64     `json:"op,omitempty"` // the operation that it is about; 0: none
 	Title    string    `json:"title,omitempty"`
 	Tone     Tone      `json:"tone,omitempty"`
 	Lines    []string  `json:"lines,omitempty"` // paragraphs

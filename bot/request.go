@@ -62,7 +62,8 @@ type Completion struct {
 	Words   string // the command, or
 	Code    string // the form that asks for its arguments, and
 	Param   string // the parameter that
-	Prefix  string // begins like this
+	Prefix  string // begins like this;
+	Args    []Arg  // what else is filled in, if the chat knows
 }
 
 // Responder answers one request, press or submission, privately: only the

@@ -263,8 +263,11 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 		return err
 	case op.Looks >= len(lookAfter):
 		text := "Accepted, but the effect could not be read."
-		if err == nil {
+		switch {
+		case err == nil && v.Is == NotDone:
 			text = "Accepted, but still not there: " + v.Text
+		case err == nil:
+			text = "Accepted. " + v.Text
 		}
 		_, err := b.end(ctx, "", op, Succeeded, text, Record{Kind: "state", Text: text})
 		return err

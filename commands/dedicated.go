@@ -92,9 +92,6 @@ func (p *provider) listDedicated(ctx context.Context, c *bot.Call) (bot.Card, er
 
 // invisibleOrders says which orders of the bot's the provider does not show.
 func invisibleOrders(ctx context.Context, c *bot.Call, owned []hoster.Owned) ([]string, error) {
-	if c.Bot == nil {
-		return nil, nil
-	}
 	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Command: orderCommand, Open: true})
 	if err != nil {
 		return nil, fmt.Errorf("list open orders: %w", err)
@@ -222,7 +219,9 @@ func (p *provider) dedicatedShutdownRow() bot.Command {
 }
 
 func (p *provider) dedicatedRebootRow() bot.Command {
-	row := p.dedicatedPower(rebootSignal, p.RebootDedicated)
+	s := rebootSignal
+	s.done = "was told to restart."
+	row := p.dedicatedPower(s, p.RebootDedicated)
 	row.Summary = "Restart a dedicated server"
 	row.Details = "The API tells no uptime, so after a lost answer nobody can read whether it restarted."
 	row.Settle, row.SoftLane = nil, true

@@ -38,7 +38,11 @@ func meaning(code string) string {
 // outcome is what came of a mutation. A refusal has the provider's words whole.
 func outcome(r hoster.Result, err error) bot.Outcome {
 	if err == nil {
-		return bot.Outcome{Class: bot.Accepted, Status: http.StatusOK, Job: r.Job, Followed: r.Job != 0, Secret: r.Password}
+		o := bot.Outcome{Class: bot.Accepted, Status: http.StatusOK, Job: r.Job, Followed: r.Job != 0, Secret: r.Password}
+		if r.Text != "" { // what is not documented is shown
+			o.Result = []bot.Field{{Label: "Answer", Value: bot.Code(r.Text)}}
+		}
+		return o
 	}
 	var e *hoster.Error
 	if !errors.As(err, &e) {

@@ -57,7 +57,7 @@ type world struct {
 	clock *clock
 	cat   *bot.Catalogue
 	api   *hoster.Client
-	bot   *bot.Bot // nil: no operation is known
+	bot   *bot.Bot
 }
 
 func start(tb testing.TB) *world {
@@ -79,7 +79,9 @@ func startBehind(tb testing.TB, between func(http.Handler) http.Handler) *world 
 	tb.Cleanup(api.Close)
 	cat, err := commands.Catalogue(api, c)
 	require.NoError(tb, err)
-	return &world{Sim: sim, tb: tb, clock: c, cat: cat, api: api}
+	w := &world{Sim: sim, tb: tb, clock: c, cat: cat, api: api}
+	w.knows()
+	return w
 }
 
 func (w *world) fault(kind, name string) {

@@ -136,9 +136,6 @@ func (p *provider) showJob(ctx context.Context, c *bot.Call) (bot.Card, error) {
 // operationOf finds the operation that started a job; ours is false if there
 // is none.
 func operationOf(ctx context.Context, c *bot.Call, job int64) (op bot.Operation, ours bool, err error) {
-	if c.Bot == nil {
-		return op, false, nil
-	}
 	op, err = c.Bot.OperationOfJob(ctx, job)
 	if errors.Is(err, bot.ErrNotFound) {
 		return op, false, nil

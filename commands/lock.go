@@ -100,7 +100,9 @@ func lockRows() []bot.Command {
 					{Label: "Locked by", Value: bot.Clean(l.By)}, {Label: "Until", Value: bot.At(l.Until)}, {Label: "Reason", Value: bot.Clean(l.Reason)},
 				}}, nil
 			},
-			Run: func(ctx context.Context, c *bot.Call) bot.Outcome { return c.Bot.ClearLock(ctx, c, c.Args.Text("target")) },
+			Run: func(ctx context.Context, c *bot.Call) bot.Outcome {
+				return c.Bot.ClearLock(ctx, c, c.Args.Text("target"))
+			},
 		},
 	}
 }

@@ -85,6 +85,9 @@ func (p *provider) softwareRow(verb, title, done string, send func(context.Conte
 				Password: password, Port: int(c.Args.Int("port")),
 			}))
 			o.Done = fmt.Sprintf("%s %s %s.", bot.Code(c.Args.Text("package")), done, thing(c.Target()))
+			if o.Job == 0 {
+				o.Done = "The provider accepted it and named no job, so nobody can see how it ends."
+			}
 			return o
 		},
 		Follow: p.followJob,

@@ -200,9 +200,6 @@ func incidentsSummary(id int, incidents []hoster.Incident, err error) string {
 
 // openOperations says what is under way on a target, a line each.
 func openOperations(ctx context.Context, c *bot.Call, t bot.Target) ([]string, error) {
-	if c.Bot == nil {
-		return nil, nil
-	}
 	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Target: t.String(), Open: true})
 	if err != nil {
 		return nil, fmt.Errorf("list open operations: %w", err)

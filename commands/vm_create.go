@@ -152,9 +152,6 @@ func isWanted(is hoster.VMConfig, want hoster.CreateVM) bool {
 
 // takenVMs are the VMs that other operations have made.
 func (p *provider) takenVMs(ctx context.Context, c *bot.Call) ([]int, error) {
-	if c.Bot == nil {
-		return nil, nil
-	}
 	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Command: "vm create", Since: sent(c).Add(-createBefore)})
 	if err != nil {
 		return nil, fmt.Errorf("list operations that create: %w", err)

@@ -2,7 +2,11 @@ package commands_test
 
 import (
 	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,7 +148,7 @@ func TestCompletion(t *testing.T) {
 	complete := func(words, param, prefix string, args bot.Args, allows func(bot.Target) bool) []string {
 		row, _ := w.cat.Find(words)
 		p, _ := row.Param(param)
-		choices, err := p.Kind.Complete(t.Context(), &bot.Call{Command: row, Args: args, Now: w.clock.Now(), Allows: allows}, prefix)
+		choices, err := p.Kind.Complete(t.Context(), &bot.Call{Bot: w.bot, Command: row, Args: args, Now: w.clock.Now(), Allows: allows}, prefix)
 		require.NoError(t, err)
 		var values []string
 		for _, c := range choices {
@@ -171,4 +175,43 @@ func TestCompletion(t *testing.T) {
 	}
 	require.Equal(t, want, complete("backup restore", "backup", "", bot.Args{{Name: "vm", Value: "4001"}}, nil), "newest first")
 	require.Empty(t, complete("backup restore", "backup", "", nil, nil), "of no VM")
+}
+
+func TestAtMostEightCallsAtOnce(t *testing.T) {
+	var now, most atomic.Int32
+	w := startBehind(t, func(sim http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			runtime.Gosched()
+			const list = "/api/v1/datacenter/server"
+			rest, isOne := strings.CutPrefix(r.URL.Path, list+"/")
+			switch {
+			case isOne: // all are the same VM
+				_, what, _ := strings.Cut(rest, "/")
+				r.URL.Path = list + "/4001/" + what
+			case r.URL.Path == list:
+				ids := make([]string, 200)
+				for i := range ids {
+					ids[i] = fmt.Sprint(5000 + i)
+				}
+				_, _ = rw.Write([]byte(`{"result":[` + strings.Join(ids, ",") + `]}`))
+				return
+			}
+			sim.ServeHTTP(rw, r)
+		})
+	})
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			if _, err := w.read("vm list"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	require.Equal(t, map[string]int{"status": 200, "config": 200}, w.kindsSince(0), "and each is read once")
+	require.LessOrEqual(t, most.Load(), int32(8))
 }

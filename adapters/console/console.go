@@ -40,8 +40,9 @@ type Control interface {
 	Restart(ctx context.Context) error
 	// Skip lets time pass.
 	Skip(ctx context.Context, d time.Duration) error
-	// Policy puts another policy file in force.
-	Policy(ctx context.Context, file string) error
+	// Policy puts another policy file in force, or says what is wrong with it:
+	// the policy before it stays then.
+	Policy(ctx context.Context, file string) (refused []string)
 	// Member puts a person into a looked-up group.
 	Member(person, group string) error
 	// Wait returns when operation op has ended.

@@ -101,9 +101,14 @@ func (c *control) do(format string, args ...any) error {
 
 func (c *control) Fault(kind, fault string) error                { return c.do("fault %s %s", kind, fault) }
 func (c *control) Skip(_ context.Context, d time.Duration) error { return c.do("skip %s", d) }
-func (c *control) Policy(_ context.Context, file string) error   { return c.do("policy %s", file) }
-func (c *control) Member(person, group string) error             { return c.do("member %s %s", person, group) }
-func (c *control) Wait(_ context.Context, op int64) error        { return c.do("wait %d", op) }
+func (c *control) Policy(_ context.Context, file string) []string {
+	if err := c.do("policy %s", file); err != nil {
+		return []string{err.Error()}
+	}
+	return nil
+}
+func (c *control) Member(person, group string) error      { return c.do("member %s %s", person, group) }
+func (c *control) Wait(_ context.Context, op int64) error { return c.do("wait %d", op) }
 
 func (c *control) Restart(context.Context) error {
 	if c.restart != nil {

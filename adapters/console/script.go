@@ -160,7 +160,13 @@ var colons = map[string]colon{
 	}},
 	":policy": {":policy FILE", 1, 1, func(ctx context.Context, c *Console, words []string) error {
 		c.direct("another policy: %s", words[0])
-		return c.opts.Control.Policy(ctx, words[0])
+		if refused := c.opts.Control.Policy(ctx, words[0]); len(refused) > 0 {
+			c.direct("it is refused, and the policy before it stays:")
+			for _, line := range refused {
+				c.direct("  %s", line)
+			}
+		}
+		return nil
 	}},
 	":member": {":member PERSON GROUP", 2, 2, func(_ context.Context, c *Console, words []string) error {
 		if !slices.Contains(c.opts.People, words[0]) {

@@ -69,7 +69,7 @@ func TestScriptErrorsSayWhichLine(t *testing.T) {
 		"no number":            {"wait all", `t:1: wait all: "all" is no operation's number`},
 		"no length of time":    {":skip soon", `t:1: :skip soon: "soon" is no length of time such as 90s, 10m, 2h`},
 		"backwards":            {":skip -5m", `t:1: :skip -5m: "-5m" is no length of time such as 90s, 10m, 2h`},
-		"what control refuses": {":policy none.yaml", "t:1: :policy none.yaml: refused"},
+		"what control refuses": {":restart", "t:1: :restart: refused"},
 		"control characters":   {"\x1b[2Jx", "t:1: [2Jx: write PERSON: COMMAND, wait N, :WORD or # comment"},
 		"unknown field":        {"ana: form\nana: fill b=1", `t:2: ana: fill b=1: the form has no field "b": it asks for a, c, p`},
 		"missing field":        {"ana: form\nana: fill c=x", "t:2: ana: fill c=x: the form needs a"},
@@ -98,6 +98,14 @@ func TestScriptErrorsSayWhichLine(t *testing.T) {
 			require.Equal(t, c.want, err.Error())
 		})
 	}
+}
+
+func TestScriptShowsWhyAPolicyIsRefused(t *testing.T) {
+	var out bytes.Buffer
+	o := options(&out)
+	o.Control = &control{err: errRefused}
+	require.NoError(t, console.New(o).Script(t.Context(), "t", strings.NewReader(":policy none.yaml")))
+	require.Contains(t, out.String(), "(it is refused, and the policy before it stays:)\n(refused)\n")
 }
 
 func TestScriptSaysWithoutControl(t *testing.T) {

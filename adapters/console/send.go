@@ -166,9 +166,11 @@ func (c *Console) original(op, title string) *message {
 	return nil
 }
 
-// operation is the number in the codes of a card's buttons, "" if they belong
-// to none.
+// operation is the number that a card is about, "" if it is about none.
 func operation(card bot.Card) string {
+	if card.Op != 0 {
+		return strconv.FormatInt(card.Op, 10)
+	}
 	for _, b := range card.Buttons {
 		_, rest, _ := strings.Cut(b.Code, ":")
 		op, _, ok := strings.Cut(rest, ":")

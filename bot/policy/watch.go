@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -30,8 +29,8 @@ type Watcher struct {
 	current atomic.Pointer[Snapshot]
 	state   atomic.Pointer[State]
 
-	mu   sync.Mutex // one look at a time
-	seen look       // what was last judged
+	turn chan struct{} // holds one item while somebody looks; what follows is theirs
+	seen look          // what was last judged
 }
 
 // State is how the last loads went.
@@ -69,7 +68,7 @@ func errText(err error) string {
 // NewWatcher watches a file of which first was loaded. It starts nothing: the
 // caller calls Check, every five seconds or so.
 func NewWatcher(file string, v Vocabulary, first *Snapshot) *Watcher {
-	w := &Watcher{Now: time.Now, file: file, vocab: v}
+	w := &Watcher{Now: time.Now, file: file, vocab: v, turn: make(chan struct{}, 1)}
 	w.current.Store(first)
 	w.state.Store(&State{Hash: first.Hash(), LoadedAt: w.Now()})
 	// Content that differs from first by now is a change that the first Check
@@ -96,8 +95,10 @@ func (w *Watcher) State() State { return *w.state.Load() }
 // the last good one stays; each failure is returned once, then it is in State
 // until a load is good.
 func (w *Watcher) Check(ctx context.Context) (changed bool, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if err := w.take(ctx); err != nil {
+		return false, err
+	}
+	defer w.leave()
 	l := lookAt(w.file)
 	if l.same(&w.seen) {
 		return false, nil
@@ -108,10 +109,24 @@ func (w *Watcher) Check(ctx context.Context) (changed bool, err error) {
 // Reload is Check for a file that is loaded whether it changed or not, and
 // that says its error each time.
 func (w *Watcher) Reload(ctx context.Context) (changed bool, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if err := w.take(ctx); err != nil {
+		return false, err
+	}
+	defer w.leave()
 	return w.load(ctx, lookAt(w.file))
 }
+
+// take waits until nobody else looks.
+func (w *Watcher) take(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *Watcher) leave() { <-w.turn }
 
 // load waits until the file stays the same, and puts it in use if it is good.
 func (w *Watcher) load(ctx context.Context, l look) (bool, error) {

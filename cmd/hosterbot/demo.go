@@ -313,7 +313,14 @@ func (d *demo) Wait(ctx context.Context, id int64) error {
 }
 
 // Policy implements console.Control.
-func (d *demo) Policy(_ context.Context, file string) error { return d.policy.load(file) }
+func (d *demo) Policy(ctx context.Context, file string) (refused []string) {
+	err := d.policy.load(file)
+	d.now().bot.PolicyLooked(ctx, err == nil, err)
+	if err != nil {
+		refused = strings.Split(strings.TrimSpace(err.Error()), "\n")
+	}
+	return refused
+}
 
 // Member implements console.Control; the console itself keeps who is where.
 func (d *demo) Member(_, group string) error {
@@ -365,7 +372,7 @@ func (d *demoPolicy) load(file string) error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.state.LastErr, d.state.LastErrAt = err, d.clock.Now()
-		return fmt.Errorf("%s was refused, and the policy before it stays:\n%s", file, strings.TrimSpace(err.Error()))
+		return err
 	}
 	d.use(snap)
 	return nil

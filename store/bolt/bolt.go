@@ -25,8 +25,8 @@
 //	keys        a bucket for every eight hours: key → time + number
 //	reads       number → expiry + JSON
 //	threads     number + place → JSON
-//	owed        sequence → head (what a retry or a coalesced root changes) + JSON
-//	roots       number + place → sequence of the root message owed
+//	owed        sequence → head (what a retry or a coalesced root changes) + JSON,
+//	            of a root its place alone
 //	locks       target → JSON
 //	took        command → the last 20 lengths
 //	audit       sequence → MAC + JSON
@@ -48,6 +48,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -107,6 +108,9 @@ type Store struct {
 	done    chan struct{} // closed when the committer has ended
 
 	c committer // of the committer's goroutine alone
+
+	places  sync.Map // bot.Place → []byte
+	placesN atomic.Int64
 
 	closing  sync.Once
 	closeErr error

@@ -23,7 +23,6 @@ const (
 	reads
 	threads
 	owed
-	roots
 	locks
 	took
 	audit
@@ -31,7 +30,7 @@ const (
 )
 
 var bucketNames = [buckets]string{
-	"meta", "operations", "open", "due", "lanes", "keys", "reads", "threads", "owed", "roots", "locks", "took", "audit",
+	"meta", "operations", "open", "due", "lanes", "keys", "reads", "threads", "owed", "locks", "took", "audit",
 }
 
 // appended are the buckets that grow at their end, so that a page is filled
@@ -47,6 +46,8 @@ type tx struct {
 	broken error
 	chain  chain // of the audit log, as this transaction leaves it
 	seal   *sealer
+	roots  map[rootKey]uint64 // the committer's, not to be changed
+	moved  map[rootKey]uint64 // what is to change in it; 0: goes
 }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {

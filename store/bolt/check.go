@@ -21,10 +21,10 @@ const maxDamage = 100
 // Every error is an ErrDamaged. Without an audit key, the chain is followed but
 // the MACs are not computed.
 func (s *Store) Check(ctx context.Context) error {
-	c := &checker{ctx: ctx, seal: newSealer(s.key), keyed: len(s.key) > 0}
+	c := &checker{s: s, ctx: ctx, seal: newSealer(s.key), keyed: len(s.key) > 0}
 	err := s.view(ctx, func(t *tx) error {
 		c.t = t
-		for _, part := range []func(){c.operations, c.unended, c.due, c.lanes, c.owed, c.roots, c.values, c.keys, c.audit} {
+		for _, part := range []func(){c.operations, c.unended, c.due, c.lanes, c.owed, c.values, c.keys, c.audit} {
 			part()
 		}
 		return ctx.Err()
@@ -41,6 +41,7 @@ func (s *Store) Check(ctx context.Context) error {
 // checker collects what is wrong.
 type checker struct {
 	ctx    context.Context
+	s      *Store
 	t      *tx
 	seal   *sealer
 	keyed  bool
@@ -48,7 +49,6 @@ type checker struct {
 	open   int // operations that have not ended
 	looks  int // that have to be looked at
 	held   int // that hold a lane
-	rooted int // root messages owed
 }
 
 func (c *checker) found(format string, args ...any) {
@@ -145,31 +145,32 @@ func (c *checker) count(index bucket, want int) {
 	}
 }
 
-// owed: it decodes, and a root is found by its name.
+// owed: it decodes, and no root is owed twice.
 func (c *checker) owed() {
+	roots := map[rootKey]uint64{}
 	c.each(owed, func(k, v []byte) {
 		o, err := decodeOwed(number(k), v)
 		if err != nil {
 			c.found("%w", err)
 			return
 		}
-		if h, _, _ := splitOwed(v); h.root != (o.Kind == bot.OwedRoot) {
+		h, body, _ := splitOwed(v)
+		if h.root != (o.Kind == bot.OwedRoot) {
 			c.found("message owed %d: head and content differ", o.Seq)
 		}
-		if o.Kind != bot.OwedRoot {
+		if !h.root {
 			return
 		}
-		c.rooted++
-		if root, err := rootKey(o.Op, o.Place); err != nil || !bytes.Equal(c.t.get(roots, root), k) {
-			c.found("message owed %d: missing in index roots", o.Seq)
+		key := rootKey{h.op, string(body)}
+		if other := roots[key]; other != 0 {
+			c.found("message owed %d: is the root that message %d is", o.Seq, other)
 		}
+		roots[key] = o.Seq
 	})
 	if seq := c.t.bucket(owed).Sequence(); seq < number(last(c.t, owed)) {
 		c.found("owed: the next number was given before")
 	}
 }
-
-func (c *checker) roots() { c.count(roots, c.rooted) }
 
 // values: what stands alone decodes.
 func (c *checker) values() {
@@ -189,7 +190,7 @@ func (c *checker) values() {
 	c.each(threads, func(k, v []byte) {
 		var th bot.Thread
 		err := decode(v, &th)
-		key, kerr := rootKey(th.Op, th.Place)
+		key, kerr := c.s.threadKey(th.Op, th.Place)
 		if err = errors.Join(err, kerr); err != nil || !bytes.Equal(k, key) {
 			c.found("thread of operation %d: content differs", number(k))
 		}

@@ -110,6 +110,9 @@ func unavailable(err error) error {
 type committer struct {
 	chain chain // the last audit record on disk
 	seal  *sealer
+	// roots finds the root message that is owed to an operation in a place. It
+	// is made anew from the file, and spares two puts a message.
+	roots map[rootKey]uint64
 	// doubt is the failure of the last commit, until the file is known to be
 	// sound again.
 	doubt error
@@ -125,9 +128,7 @@ func (s *Store) run() {
 	var batch []*write
 	for range s.wake {
 		for {
-			// Callers whose writes were just answered are about to come back
-			// with the next: let them, so that they share this commit.
-			runtime.Gosched()
+			s.gather()
 			s.mu.Lock()
 			closed := s.closed
 			n := min(len(s.waiting), maxBatch)
@@ -152,6 +153,22 @@ func (s *Store) run() {
 			}
 			clear(batch)
 		}
+	}
+}
+
+// gather lets callers whose writes were just answered come back with their
+// next, so that they share a commit: it gives way for as long as that brings
+// more. It never sleeps.
+func (s *Store) gather() {
+	for seen := -1; ; {
+		runtime.Gosched()
+		s.mu.Lock()
+		n := len(s.waiting)
+		s.mu.Unlock()
+		if n == seen || n >= maxBatch {
+			return
+		}
+		seen = n
 	}
 }
 
@@ -204,7 +221,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	t := &tx{bolt: b, chain: c.chain, seal: c.seal}
+	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: map[rootKey]uint64{}}
 	written := false
 	for i, w := range batch {
 		w.err = guarded(w, t)
@@ -222,6 +239,13 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 		return -1, err
 	}
 	c.chain = t.chain
+	for k, seq := range t.moved {
+		if seq == 0 {
+			delete(c.roots, k)
+		} else {
+			c.roots[k] = seq
+		}
+	}
 	return -1, nil
 }
 
@@ -261,10 +285,21 @@ func (s *Store) mend() error {
 
 // recall reads from the file what the committer keeps in memory.
 func (c *committer) recall(s *Store) error {
-	c.seal = newSealer(s.key)
+	c.seal, c.roots = newSealer(s.key), map[rootKey]uint64{}
 	return s.db.View(func(b *bbolt.Tx) error {
+		t := &tx{bolt: b}
 		var err error
-		c.chain, err = lastOfChain(&tx{bolt: b})
+		if c.chain, err = lastOfChain(t); err != nil {
+			return err
+		}
+		t.scan(owed, nil, func(k, v []byte) bool {
+			var h owedHead
+			var body []byte
+			if h, body, err = splitOwed(v); err == nil && h.root {
+				c.roots[rootKey{h.op, string(body)}] = number(k)
+			}
+			return err == nil
+		})
 		return err
 	})
 }

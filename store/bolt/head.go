@@ -144,7 +144,12 @@ func (h *owedHead) value(body []byte) []byte {
 func decodeOwed(seq uint64, v []byte) (bot.Owed, error) {
 	h, body, err := splitOwed(v)
 	var o bot.Owed
-	if err == nil {
+	switch {
+	case err != nil:
+	case h.root:
+		o.Kind = bot.OwedRoot
+		err = decode(body, &o.Place)
+	default:
 		err = decode(body, &o)
 	}
 	if err != nil {

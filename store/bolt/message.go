@@ -79,20 +79,17 @@ func (s *Store) Owed(ctx context.Context, now time.Time, _ string, limit int) ([
 
 // Deliver implements bot.Store. It may be called again.
 func (s *Store) Deliver(ctx context.Context, _ time.Time, o bot.Owed, th bot.Thread) error {
-	root, err := rootKey(o.Op, o.Place)
-	if err != nil {
-		return fmt.Errorf("deliver %d: %w", o.Seq, err)
-	}
 	var thread, body []byte
 	if th.Op != 0 {
-		if thread, err = rootKey(th.Op, th.Place); err == nil {
+		var err error
+		if thread, err = s.threadKey(th.Op, th.Place); err == nil {
 			body, err = encode("thread", &th)
 		}
 		if err != nil {
 			return fmt.Errorf("deliver %d: %w", o.Seq, err)
 		}
 	}
-	err = s.write(ctx, func(t *tx) error {
+	err := s.write(ctx, func(t *tx) error {
 		seq := be(o.Seq)
 		if v := t.get(owed, seq); v != nil {
 			h, rest, err := splitOwed(v)
@@ -105,7 +102,7 @@ func (s *Store) Deliver(ctx context.Context, _ time.Time, o bot.Owed, th bot.Thr
 				t.put(owed, seq, h.value(rest))
 			case h.root:
 				t.delete(owed, seq)
-				t.delete(roots, root)
+				t.moved[rootKey{h.op, string(rest)}] = 0
 			default:
 				t.delete(owed, seq)
 			}
@@ -143,10 +140,4 @@ func (s *Store) Postpone(ctx context.Context, _ time.Time, o bot.Owed, until tim
 		return fmt.Errorf("postpone %d: %w", o.Seq, err)
 	}
 	return nil
-}
-
-// rootKey names the root message of an operation in a place.
-func rootKey(op int64, p bot.Place) ([]byte, error) {
-	place, err := placeKey(p)
-	return append(be(uint64(op)), place...), err
 }

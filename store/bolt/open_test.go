@@ -213,20 +213,20 @@ func TestCheckFinds(t *testing.T) {
 		f      func([]byte) []byte
 		want   string
 	}{
-		"a changed record":         {"audit", key(3), flip, "audit record 3"},
-		"a changed MAC":            {"audit", key(3), func(v []byte) []byte { v[0] ^= 1; return v }, "audit record 3: was changed"},
-		"a removed record":         {"audit", key(3), gone, "audit record 4: follows record 2"},
-		"a removed first record":   {"audit", key(1), gone, "audit record 2: follows record 0"},
-		"a lane freed by nobody":   {"lanes", []byte("vm/1"), gone, "does not hold its lane"},
-		"a lane held by nobody":    {"lanes", []byte("vm/99"), func([]byte) []byte { return key(2) }, "index lanes"},
-		"an index entry lost":      {"open", key(2), gone, "operation 2: missing in index open"},
-		"an index entry too many":  {"open", key(99), func([]byte) []byte { return []byte{} }, "index open"},
-		"a due entry lost":         {"due", nil, gone, "missing in index due"},
-		"an operation's JSON":      {"operations", key(2), func(v []byte) []byte { return v[:len(v)-1] }, "operation 2"},
-		"an operation's head":      {"operations", key(2), func(v []byte) []byte { v[7]++; v[15]++; return v }, "operation 2"},
-		"a message's JSON":         {"owed", nil, func(v []byte) []byte { return v[:len(v)-1] }, "message owed 1"},
-		"a root that is not found": {"roots", nil, gone, "missing in index roots"},
-		"an operation lost":        {"operations", key(2), gone, "index open"},
+		"a changed record":        {"audit", key(3), flip, "audit record 3"},
+		"a changed MAC":           {"audit", key(3), func(v []byte) []byte { v[0] ^= 1; return v }, "audit record 3: was changed"},
+		"a removed record":        {"audit", key(3), gone, "audit record 4: follows record 2"},
+		"a removed first record":  {"audit", key(1), gone, "audit record 2: follows record 0"},
+		"a lane freed by nobody":  {"lanes", []byte("vm/1"), gone, "does not hold its lane"},
+		"a lane held by nobody":   {"lanes", []byte("vm/99"), func([]byte) []byte { return key(2) }, "index lanes"},
+		"an index entry lost":     {"open", key(2), gone, "operation 2: missing in index open"},
+		"an index entry too many": {"open", key(99), func([]byte) []byte { return []byte{} }, "index open"},
+		"a due entry lost":        {"due", nil, gone, "missing in index due"},
+		"an operation's JSON":     {"operations", key(2), func(v []byte) []byte { return v[:len(v)-1] }, "operation 2"},
+		"an operation's head":     {"operations", key(2), func(v []byte) []byte { v[7]++; v[15]++; return v }, "operation 2"},
+		"a message's JSON":        {"owed", key(1), func(v []byte) []byte { return v[:len(v)-1] }, "message owed 1"},
+		"a root owed twice":       {"owed", key(2), func(v []byte) []byte { v[7]--; return v }, "is the root that message 1 is"},
+		"an operation lost":       {"operations", key(2), gone, "index open"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "test.db")

@@ -9,6 +9,9 @@ import (
 	"hosterbot/bot"
 )
 
+// maxPlaces bounds how many places are kept encoded.
+const maxPlaces = 1000
+
 // maxTook is how many lengths of jobs are kept for a command.
 const maxTook = 20
 
@@ -26,9 +29,8 @@ type written struct {
 
 // owing is a message about to be owed.
 type owing struct {
-	head  owedHead
-	body  []byte
-	place []byte // as part of a key
+	head owedHead
+	body []byte
 }
 
 // prepare makes with ready. op is the operation that changes, nil if there is
@@ -66,27 +68,51 @@ func (s *Store) prepare(now time.Time, with bot.Written, op *bot.Operation, vers
 			o.At = now
 		}
 		h := owedHead{o.Op, o.Version, nanos(o.At), nanos(o.NotBefore), uint32(max(o.Tries, 0)), o.Kind == bot.OwedRoot}
-		o.Seq, o.Op, o.Version, o.At, o.NotBefore, o.Tries = 0, 0, 0, time.Time{}, time.Time{}, 0
-		body, err := encode("message owed", &o)
+		place, err := s.placeKey(o.Place)
 		if err != nil {
 			return nil, err
 		}
-		place, err := placeKey(o.Place)
-		if err != nil {
-			return nil, err
+		body := place
+		if !h.root {
+			o.Seq, o.Op, o.Version, o.At, o.NotBefore, o.Tries = 0, 0, 0, time.Time{}, time.Time{}, 0
+			if body, err = encode("message owed", &o); err != nil {
+				return nil, err
+			}
 		}
-		w.owed = append(w.owed, owing{h, body, place})
+		w.owed = append(w.owed, owing{h, body})
 	}
 	return w, nil
 }
 
-// placeKey is a place as part of a key.
-func placeKey(p bot.Place) ([]byte, error) {
+// rootKey names the root message of an operation in a place.
+type rootKey struct {
+	op    int64
+	place string // as placeKey
+}
+
+// placeKey is a place as JSON, as it is stored for a root and in keys. There
+// are few places, so each is encoded once.
+func (s *Store) placeKey(p bot.Place) ([]byte, error) {
+	if key, ok := s.places.Load(p); ok {
+		return key.([]byte), nil
+	}
 	key, err := encode("place", p)
 	if err == nil && len(key) > maxKey {
 		err = fmt.Errorf("%w: place is too long", errInvalid)
 	}
-	return key, err
+	if err != nil {
+		return nil, err
+	}
+	if s.placesN.Add(1) <= maxPlaces {
+		s.places.Store(p, key)
+	}
+	return key, nil
+}
+
+// threadKey is the key of a thread.
+func (s *Store) threadKey(op int64, p bot.Place) ([]byte, error) {
+	place, err := s.placeKey(p)
+	return append(be(uint64(op)), place...), err
 }
 
 // put stores what belongs to a change; id is the number of a new operation.
@@ -118,20 +144,28 @@ func (t *tx) owe(o owing, id uint64) {
 		t.put(owed, be(t.next(owed)), o.head.value(o.body))
 		return
 	}
-	root := append(be(uint64(o.head.op)), o.place...)
-	if at := t.get(roots, root); at != nil {
-		if old, _, err := splitOwed(t.get(owed, at)); err == nil {
+	root := rootKey{o.head.op, string(o.body)}
+	if seq := t.root(root); seq != 0 {
+		if old, _, err := splitOwed(t.get(owed, be(seq))); err == nil {
 			if old.tries > 0 {
 				o.head.tries, o.head.notBefore = old.tries, max(old.notBefore, o.head.notBefore)
 			} else {
 				o.head.notBefore = min(old.notBefore, o.head.notBefore)
 			}
 			o.head.version = max(o.head.version, old.version)
-			t.put(owed, at, o.head.value(o.body))
+			t.put(owed, be(seq), o.head.value(o.body))
 			return
 		}
 	}
-	seq := be(t.next(owed))
-	t.put(owed, seq, o.head.value(o.body))
-	t.put(roots, root, seq)
+	seq := t.next(owed)
+	t.put(owed, be(seq), o.head.value(o.body))
+	t.moved[root] = seq
+}
+
+// root finds the root message that is owed; 0: none is.
+func (t *tx) root(k rootKey) uint64 {
+	if seq, ok := t.moved[k]; ok {
+		return seq
+	}
+	return t.roots[k]
 }

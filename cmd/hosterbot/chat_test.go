@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestChats plays every transcript in testdata/chats against the assembled bot
+// and the simulator, and compares the conversation with the one beside it.
+func TestChats(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/chats/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	for _, script := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			got, code := play(t, script)
+			require.Equal(t, exitFine, code, got)
+			golden := strings.TrimSuffix(script, ".txt") + ".golden"
+			if *update {
+				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+				return
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err, "run the test with -update, and read what it wrote")
+			require.Equal(t, string(want), got)
+		})
+	}
+}
+
+// play runs `hosterbot demo --script FILE`. A first line "# policy: FILE" names
+// a policy beside the script.
+func play(t *testing.T, script string) (string, int) {
+	t.Helper()
+	args := []string{"demo", "--script", script}
+	text, err := os.ReadFile(script)
+	require.NoError(t, err)
+	first, _, _ := strings.Cut(string(text), "\n")
+	if file, ok := strings.CutPrefix(first, "# policy: "); ok {
+		args = append(args, "--policy", filepath.Join(filepath.Dir(script), file))
+	}
+	return command(t, nil, args...)
+}
+
+// command runs one command line and returns what it printed, and its code.
+func command(t *testing.T, env map[string]string, args ...string) (string, int) {
+	t.Helper()
+	var out bytes.Buffer
+	in, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer in.Close()
+	p := &program{in: in, out: &out, err: &out, env: func(name string) string { return env[name] }}
+	code := p.main(context.Background(), args)
+	return out.String(), code
+}
+
+// TestChatsRepeat: the same bytes each run.
+func TestChatsRepeat(t *testing.T) {
+	script := "testdata/chats/delete_needs_approval.txt"
+	first, _ := play(t, script)
+	second, _ := play(t, script)
+	require.Equal(t, first, second)
+}
