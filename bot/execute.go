@@ -64,6 +64,21 @@ func (b *Bot) proceed(ctx context.Context, op Operation) error {
 
 // wait stores what an operation waits for, and when it is looked at again.
 func (b *Bot) wait(ctx context.Context, op Operation, what string, until time.Time) error {
+	op.Unblocks = ""
+	return b.waitBlocked(ctx, op, what, until)
+}
+
+// waitForLane is wait for another operation, which can be resolved from here
+// if nobody knows how it ended.
+func (b *Bot) waitForLane(ctx context.Context, op Operation, holder int64) error {
+	op.Unblocks = ""
+	if h, err := b.store.Operation(ctx, holder); err == nil && (h.State == Unknown || h.State == NeedsHuman || h.State == LostTrack) {
+		op.Unblocks = opCode(&h, actResolve)
+	}
+	return b.waitBlocked(ctx, op, b.busyText(ctx, holder), b.clock.Now().Add(b.scaled(laneAgain)))
+}
+
+func (b *Bot) waitBlocked(ctx context.Context, op Operation, what string, until time.Time) error {
 	var owed []Owed
 	if op.Waits != what {
 		op.Waits = what
@@ -126,7 +141,7 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 		return b.wait(ctx, op, "the target, which cannot be read: "+plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))
 	}
 	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 {
-		return b.wait(ctx, op, b.busyText(ctx, busy), b.clock.Now().Add(b.scaled(laneAgain)))
+		return b.waitForLane(ctx, op, busy)
 	}
 	if op.Digest == "" { // nobody was asked about it, so nothing is invalidated
 		op.Hint = own.Hint
@@ -239,7 +254,7 @@ func (b *Bot) tellPlace(who asker, op *Operation) Place {
 func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operation, value secret.Secret) error {
 	now := b.clock.Now()
 	sendBy := now.Add(b.scaled(sendWithin))
-	op.State, op.Waits = Intent, ""
+	op.State, op.Waits, op.Unblocks = Intent, "", ""
 	op.Expires, op.NextAt = time.Time{}, time.Time{}
 	op.Attempts = append(slices.Clone(op.Attempts), Attempt{At: now, SendBy: sendBy})
 	rec := opRecord(&op, Record{Kind: "intent", Person: op.Person, Attempt: len(op.Attempts)})
@@ -249,7 +264,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	case errors.As(err, &busy):
 		op.Attempts = op.Attempts[:len(op.Attempts)-1]
 		op.Expires = now.Add(b.scaled(readyFor))
-		return b.wait(ctx, op, b.busyText(ctx, busy.Holder), now.Add(b.scaled(laneAgain)))
+		return b.waitForLane(ctx, op, busy.Holder)
 	case err != nil:
 		return err
 	}
@@ -298,7 +313,7 @@ func (b *Bot) holder(ctx context.Context, lane string, self int64) int64 {
 // busyText says who holds a lane: "operation 17, outcome unknown since 14:02".
 func (b *Bot) busyText(ctx context.Context, holder int64) string {
 	text := fmt.Sprintf("operation %d, which is busy with the same target", holder)
-	if h, err := b.store.Operation(ctx, holder); err == nil && h.State == Unknown && len(h.Attempts) > 0 {
+	if h, err := b.store.Operation(ctx, holder); err == nil && (h.State == Unknown || h.State == NeedsHuman || h.State == LostTrack) && len(h.Attempts) > 0 {
 		text = fmt.Sprintf("operation %d, whose outcome is unknown since %s", holder, At(h.Attempts[len(h.Attempts)-1].At))
 	}
 	return text

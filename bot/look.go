@@ -203,6 +203,9 @@ func (b *Bot) opButtons(op *Operation, who asker) []Button {
 		if len(op.Requirement.Approve) > 0 {
 			add("Deny", Danger, actDeny)
 		}
+		if op.Unblocks != "" {
+			out = append(out, Button{Label: "Resolve", Code: op.Unblocks})
+		}
 		add("Cancel", Default, actCancel)
 	case Unknown, NeedsHuman, LostTrack:
 		add("Resolve", Default, actResolve)

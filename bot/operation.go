@@ -152,6 +152,7 @@ type Operation struct {
 	Expires   time.Time `json:"expires,omitzero"`   // of the state it is in; zero: it does not
 	NotBefore time.Time `json:"notBefore,omitzero"` // end of the delay
 	Waits     string    `json:"waits,omitempty"`    // what a ready operation waits for
+	Unblocks  string    `json:"unblocks,omitempty"` // code of the button that resolves the operation it waits for
 	NextAt    time.Time `json:"nextAt,omitzero"`    // when the bot has to look at it again
 	Ended     time.Time `json:"ended,omitzero"`
 	EndedBy   string    `json:"endedBy,omitempty"` // person who denied, cancelled or resolved it

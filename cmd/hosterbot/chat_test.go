@@ -51,14 +51,18 @@ func play(t *testing.T, script string) (string, int) {
 	return command(t, nil, args...)
 }
 
-// command runs one command line and returns what it printed, and its code.
+// command runs one command line in an environment and returns what it printed,
+// and its code.
 func command(t *testing.T, env map[string]string, args ...string) (string, int) {
 	t.Helper()
 	var out bytes.Buffer
 	in, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer in.Close()
-	p := &program{in: in, out: &out, err: &out, env: func(name string) string { return env[name] }}
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+	p := &program{in: in, out: &out, err: &out, env: os.Getenv}
 	code := p.main(context.Background(), args)
 	return out.String(), code
 }

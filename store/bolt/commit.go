@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -16,6 +17,10 @@ import (
 // maxBatch bounds how many writes share a commit, and so how long the first of
 // them waits for the last to be put.
 const maxBatch = 256
+
+// maxGap is how long the committer waits for one more write to share a commit:
+// little against the fsyncs that it spares.
+const maxGap = 50 * time.Microsecond
 
 // write is one method's change, on its way through the committer.
 type write struct {
@@ -126,9 +131,10 @@ type committer struct {
 func (s *Store) run() {
 	defer close(s.done)
 	var batch []*write
+	answered := 0 // writes of the last commit
 	for range s.wake {
 		for {
-			s.gather()
+			s.gather(answered)
 			s.mu.Lock()
 			closed := s.closed
 			n := min(len(s.waiting), maxBatch)
@@ -148,7 +154,7 @@ func (s *Store) run() {
 				}
 				break
 			}
-			if len(batch) > 0 {
+			if answered = len(batch); answered > 0 {
 				s.commit(batch)
 			}
 			clear(batch)
@@ -157,18 +163,26 @@ func (s *Store) run() {
 }
 
 // gather lets callers whose writes were just answered come back with their
-// next, so that they share a commit: it gives way for as long as that brings
-// more. It never sleeps.
-func (s *Store) gather() {
-	for seen := -1; ; {
+// next, so that they share a commit with those that came meanwhile. It gives
+// way as long as they keep coming. It does not wait for the first.
+func (s *Store) gather(answered int) {
+	s.mu.Lock()
+	enough := min(len(s.waiting)+answered, maxBatch)
+	s.mu.Unlock()
+	since, seen := time.Now(), 0
+	for {
 		runtime.Gosched()
 		s.mu.Lock()
 		n := len(s.waiting)
 		s.mu.Unlock()
-		if n == seen || n >= maxBatch {
+		if n == 0 || n >= enough {
 			return
 		}
-		seen = n
+		if n > seen {
+			since, seen = time.Now(), n
+		} else if time.Since(since) > maxGap {
+			return
+		}
 	}
 }
 

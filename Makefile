@@ -1,0 +1,62 @@
+# hosterbot: `make help` lists what there is to make.
+GO       ?= go
+TOOLS    := $(CURDIR)/.cache/tools
+VERSION  ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
+COMMIT   := $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test check lint vuln docs fuzz bench image
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+demo: ## Try everything in this terminal, with no account
+	$(GO) run ./cmd/hosterbot demo
+
+build: ## Build the static binary, ./hosterbot
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o hosterbot ./cmd/hosterbot
+
+test: ## Run every test with the race detector
+	$(GO) test -race ./...
+
+check: lint vuln fuzz ## Run every other check: format, vet, staticcheck, known holes, generated files, tidy, fuzz
+	@$(GO) run ./cmd/hosterbot docs
+	@git diff --exit-code -- commands/COMMANDS.md cmd/hosterbot/policies.yaml || { echo 'generated files were stale: commit what changed'; exit 1; }
+	@$(GO) run ./cmd/hosterbot policy check policies.yaml
+	@$(GO) mod tidy -diff || { echo 'go.mod is not tidy: run go mod tidy'; exit 1; }
+	@echo 'check: all fine'
+
+lint: ## Check format, vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not gofmt: run gofmt -w .'; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags failpoints ./...
+	@test -x $(TOOLS)/staticcheck || GOBIN=$(TOOLS) $(GO) install $(STATICCHECK)
+	$(TOOLS)/staticcheck ./...
+
+vuln: ## Look for known holes in what is used, where the database can be reached
+	@test -x $(TOOLS)/govulncheck || GOBIN=$(TOOLS) $(GO) install $(GOVULNCHECK)
+	@out=$$($(TOOLS)/govulncheck ./... 2>&1); code=$$?; \
+	if [ $$code -ne 0 ] && echo "$$out" | grep -qiE 'dial tcp|no such host|i/o timeout|connection refused|fetching vulnerabilities|403|proxyconnect'; then \
+		echo 'govulncheck: its database cannot be reached from here; nothing was looked up'; \
+	else echo "$$out"; exit $$code; fi
+
+FUZZTIME ?= 5s
+fuzz: ## Run each fuzz target for FUZZTIME (5s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		for name in $$(grep -oE '^func Fuzz[A-Za-z]+' "$$file" | cut -c6-); do \
+			echo "fuzz $$(dirname $$file) $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) > /tmp/hosterbot-fuzz.log 2>&1 || { cat /tmp/hosterbot-fuzz.log; exit 1; }; \
+		done; \
+	done
+
+docs: ## Rewrite the generated files
+	$(GO) run ./cmd/hosterbot docs
+
+bench: ## Measure speed and size, with allocations
+	@.ci/bench
+
+image: ## Build the container image
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t hosterbot:$(VERSION) .
