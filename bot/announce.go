@@ -25,7 +25,7 @@ func (b *Bot) owed(op *Operation, kind OwedKind, c Card) []Owed {
 	}
 	out := make([]Owed, 0, len(op.Places))
 	for _, p := range op.Places {
-		out = append(out, Owed{Op: op.ID, Place: p, Kind: kind, Card: c, At: b.clock.Now()})
+		out = append(out, Owed{Op: op.ID, Place: p, Kind: kind, Card: c, Version: op.Version, At: b.clock.Now()})
 	}
 	return out
 }
@@ -83,8 +83,12 @@ func (b *Bot) announceDue(ctx context.Context) (time.Time, error) {
 // sendThread sends what one thread is owed, in order, until one cannot be sent.
 func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 	for _, o := range owed {
+		if ctx.Err() != nil {
+			return
+		}
 		t, err := b.sendOwed(ctx, o)
 		now := b.clock.Now()
+		ctx := context.WithoutCancel(ctx) // what stands in the chat is recorded, also at the end
 		var later *laterError
 		switch {
 		case err == nil:
@@ -151,7 +155,8 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	if err != nil {
 		return Thread{}, err
 	}
-	if o.Kind == OwedRoot || t.Root.IsZero() {
+	// An end message comes after the root shows the end, whatever is owed.
+	if o.Kind != OwedLine || t.Root.IsZero() {
 		if t, err = b.sendRoot(ctx, a, &op, t); err != nil {
 			return Thread{}, err
 		}

@@ -85,6 +85,34 @@ func (b *Bot) Run(ctx context.Context) error {
 // Stop makes the bot refuse new commands. What is under way goes on.
 func (b *Bot) Stop() { b.stopping.Store(true) }
 
+// UnderWay tells whether something goes on by itself: an operation that waits
+// for nobody, or a message that is owed.
+func (b *Bot) UnderWay(ctx context.Context) (bool, error) {
+	owed, next, err := b.store.Owed(ctx, b.clock.Now(), b.owner, 1)
+	if err != nil || len(owed) > 0 || !next.IsZero() {
+		return true, err
+	}
+	open, err := b.store.Open(ctx)
+	if err != nil {
+		return true, err
+	}
+	for _, id := range open {
+		op, err := b.store.Operation(ctx, id)
+		if err != nil {
+			return true, err
+		}
+		switch op.State {
+		case Intent, InProgress, Following:
+			return true, nil
+		case Ready, Checking:
+			if op.Waits == "" {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // Finish waits for the calls that are in flight.
 func (b *Bot) Finish() { b.calls.Wait() }
 
@@ -95,10 +123,10 @@ func (b *Bot) loop(ctx context.Context, wake chan struct{}, work func(context.Co
 	for ctx.Err() == nil {
 		next, err := work(ctx)
 		pause := idleFor
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			b.log.Error("background work failed", "err", b.scrub.Scrub(err.Error()))
 			pause = time.Second
-		} else if !next.IsZero() {
+		} else if err == nil && !next.IsZero() {
 			pause = min(pause, next.Sub(b.clock.Now()))
 		}
 		if pause <= 0 {

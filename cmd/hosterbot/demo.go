@@ -92,9 +92,41 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		defer func() { cancel(); <-served }()
 	}
 	if c.Script == "" {
-		return d.console.Interact(ctx)
+		d.greet(p.out)
+		if err := d.console.Interact(ctx); err != nil || isTerminal(p) {
+			return err
+		}
+		return d.drain(ctx)
 	}
 	return c.play(ctx, p, d)
+}
+
+// drainMost bounds how long the end of a pipe waits for what is under way.
+const drainMost = time.Minute
+
+// drain lets what needs nobody's word come to its end, when a pipe has ended.
+func (d *demo) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drainMost)
+	defer cancel()
+	for {
+		busy, err := d.now().bot.UnderWay(ctx)
+		if err != nil || !busy || ctx.Err() != nil {
+			return err
+		}
+		if err := d.clock.Sleep(ctx, 50*time.Millisecond); err != nil {
+			return nil
+		}
+	}
+}
+
+// greet says where one is, and what to try first.
+func (d *demo) greet(w io.Writer) {
+	people := d.policy.Current().People()
+	fmt.Fprintf(w, "This is #ops, the channel of a hosting team, with a simulated provider: nothing here is real.\n")
+	fmt.Fprintf(w, "You speak as %s. Here are: %s.\n\n", people[0], strings.Join(people, ", "))
+	fmt.Fprintf(w, "  vm list                    look\n  vm delete 4003 --force     be asked, and need somebody's approval\n")
+	fmt.Fprintf(w, "  as %-23s be somebody else, to approve it; then type the number of a button\n", people[len(people)-1])
+	fmt.Fprintf(w, "  help                       all that you may run here\n  ?                          what else one can type; exit leaves\n\n")
 }
 
 // play runs the transcript.

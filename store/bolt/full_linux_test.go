@@ -1,0 +1,103 @@
+package bolt_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
+	"hosterbot/store/bolt"
+)
+
+// replace puts another file under the descriptor that the store writes to,
+// until the returned function is called.
+func replace(t *testing.T, path, by string, flag int) (back func()) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err != nil || to != path {
+			continue
+		}
+		var fd int
+		_, err := fmt.Sscan(e.Name(), &fd)
+		require.NoError(t, err)
+		kept, err := syscall.Dup(fd) // and with it the lock
+		require.NoError(t, err)
+		other, err := os.OpenFile(by, flag, 0)
+		require.NoError(t, err)
+		require.NoError(t, syscall.Dup3(int(other.Fd()), fd, syscall.O_CLOEXEC))
+		require.NoError(t, other.Close())
+		return func() {
+			require.NoError(t, syscall.Dup3(kept, fd, syscall.O_CLOEXEC))
+			require.NoError(t, syscall.Close(kept))
+		}
+	}
+	t.Fatal("the store's descriptor is not found")
+	return nil
+}
+
+func TestDiskThatTakesNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		by    string
+		flag  int
+		cause error
+	}{
+		"full":      {"/dev/full", os.O_RDWR, nil}, // bbolt asks for its size first, and finds none
+		"read-only": {"", os.O_RDONLY, syscall.EBADF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "test.db")
+			s := MustOpen(t, path)
+			first, err := s.Create(ctx, noon, "k1", operation(1), written)
+			require.NoError(t, err)
+			if tc.by == "" {
+				tc.by = path
+			}
+			back := replace(t, path, tc.by, tc.flag)
+			for range 3 {
+				_, err = s.Create(ctx, noon, "k2", operation(2), written)
+				require.ErrorIs(t, err, bot.ErrUnavailable)
+				if tc.cause != nil {
+					require.ErrorIs(t, err, tc.cause)
+				}
+				require.ErrorIs(t, s.Ping(ctx, noon), bot.ErrUnavailable)
+			}
+			stored, err := s.Operation(ctx, first.ID)
+			require.NoError(t, err, "it can still be read")
+			require.Equal(t, first.Operation, stored)
+			back()
+			second, err := s.Create(ctx, noon, "k2", operation(2), written)
+			require.NoError(t, err, "it goes on when the disk does")
+			require.False(t, second.Repeated)
+			require.Equal(t, first.ID+1, second.ID)
+			require.NoError(t, s.Check(ctx))
+			require.NoError(t, s.Close())
+			require.NoError(t, MustOpen(t, path).Check(ctx))
+		})
+	}
+}
+
+func TestLittleDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	fill(t, path, 1)
+	opts := options
+	opts.MinFree = math.MaxInt64
+	s, err := bolt.Open(path, opts)
+	require.NoError(t, err)
+	_, err = s.Create(ctx, noon, "", operation(2), written)
+	require.ErrorIs(t, err, bot.ErrUnavailable)
+	require.ErrorContains(t, err, "MB of disk are free")
+	require.ErrorIs(t, s.Ping(ctx, noon), bot.ErrUnavailable)
+	op, err := s.Operation(ctx, 1)
+	require.NoError(t, err)
+	op.State = bot.Ready
+	_, err = s.Advance(ctx, noon, "", op, written)
+	require.NoError(t, err, "what is under way is recorded")
+	require.NoError(t, s.Close())
+}
