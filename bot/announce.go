@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -34,13 +33,17 @@ func (b *Bot) owed(op *Operation, kind OwedKind, c Card) []Owed {
 // thread are sent in order, by one worker.
 func threadKey(o *Owed) string { return fmt.Sprintf("thread/%d/%s/%s", o.Op, o.Place, o.Place.Thread) }
 
-// announceDue sends every message that is owed now, and returns when the next
-// one may be sent.
+// announceDue begins to send every message that is owed now, a thread a
+// worker, and returns when the next one may be sent. A slow channel holds up no
+// other: whoever is done wakes the loop again.
 func (b *Bot) announceDue(ctx context.Context) (time.Time, error) {
 	for {
 		now := b.clock.Now()
+		// Of a thread whose worker ends while the list is read, the list may
+		// hold what was just sent.
+		working := b.busy.all()
 		owed, next, err := b.store.Owed(ctx, now, b.owner, owedAtOnce)
-		if err != nil || len(owed) == 0 {
+		if err != nil {
 			return next, err
 		}
 		threads, order := make(map[string][]Owed), []string(nil)
@@ -51,31 +54,27 @@ func (b *Bot) announceDue(ctx context.Context) (time.Time, error) {
 			}
 			threads[key] = append(threads[key], owed[i])
 		}
-		var wait sync.WaitGroup
-		slots := make(chan struct{}, postsAtOnce)
 		began := false
 		for _, key := range order {
-			if b.paused.waits(key, now) || !b.busy.take(key) {
+			if b.paused.waits(key, now) {
+				next = sooner(next, now.Add(time.Second))
 				continue
 			}
-			began = true
-			work := func() {
+			if working[key] || !b.busy.take(key) {
+				continue
+			}
+			if !b.posting.start(ctx, b.serial, func() {
+				defer b.nudge(b.tell)
 				defer b.busy.free(key)
 				b.sendThread(ctx, key, threads[key])
+			}) {
+				b.busy.free(key)
+				return next, ctx.Err()
 			}
-			if b.serial {
-				work()
-				continue
-			}
-			slots <- struct{}{}
-			wait.Go(func() {
-				defer func() { <-slots }()
-				work()
-			})
+			began = true
 		}
-		wait.Wait()
-		if !began || ctx.Err() != nil {
-			return now.Add(time.Second), ctx.Err()
+		if !began || !b.serial {
+			return next, ctx.Err()
 		}
 	}
 }

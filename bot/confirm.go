@@ -81,6 +81,9 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 	if op.State == Ready {
 		op.NextAt = now
 	}
+	if quiet { // it runs here; the background has it only after a crash
+		op.NextAt = now.Add(time.Minute)
+	}
 	bounded, cancel := context.WithTimeout(ctx, recordFor)
 	defer cancel()
 	stored, err := b.store.Create(bounded, now, key, op, written)
@@ -373,59 +376,6 @@ func (b *Bot) confirm(ctx context.Context, key string, answer Responder, who ask
 	}
 	b.ack(ctx, answer)
 	b.say(ctx, answer, b.confirmedCard(&stored))
-}
-
-// confirmForm asks for what the policy wants to be typed. needs is false where
-// a press is enough.
-func (b *Bot) confirmForm(op *Operation, action string) (Form, bool) {
-	f := Form{Code: opCode(op, action), Title: "Confirm", Text: Flat(op.Title, b.clock.Now()), Submit: "Confirm"}
-	if op.Requirement.Reason && op.Reason == "" || action == actBreakGlass {
-		f.Fields = append(f.Fields, FormField{Name: "reason", Label: "Reason", Hint: "Why, or the ticket's number", Required: true, Value: op.Reason, MaxLen: 500})
-	}
-	if op.Requirement.Confirm == policy.ConfirmTypeTarget {
-		word := typedTarget(op)
-		f.Fields = append(f.Fields, FormField{Name: "target", Label: "Type " + word + " to go on", Required: true, MaxLen: 100})
-	}
-	return f, len(f.Fields) > 0
-}
-
-// typedTarget is what has to be typed to confirm: the target's number, or the
-// command's words where there is none.
-func typedTarget(op *Operation) string {
-	t := op.Target()
-	switch {
-	case t.Kind == "ip":
-		return t.Addr
-	case t.Kind != "":
-		return fmt.Sprint(t.ID)
-	}
-	return op.Command
-}
-
-// checkForm marks the fields that are not right, and keeps what was typed.
-func checkForm(f *Form, op *Operation, values map[string]string) bool {
-	bad := false
-	for i := range f.Fields {
-		field := &f.Fields[i]
-		field.Value = strings.TrimSpace(values[field.Name])
-		switch {
-		case field.Value == "":
-			field.Error = "This is needed."
-		case field.MaxLen > 0 && len([]rune(field.Value)) > field.MaxLen:
-			field.Error = fmt.Sprintf("At most %d characters.", field.MaxLen)
-		case field.Name == "target" && field.Value != typedTarget(op) && field.Value != op.Target().String():
-			field.Error = "That is not " + typedTarget(op) + ". Look again at what you are about to do."
-		}
-		bad = bad || field.Error != ""
-	}
-	return bad
-}
-
-// openForm opens a form, and says so where the chat cannot.
-func (b *Bot) openForm(ctx context.Context, answer Responder, f Form) {
-	if err := answer.Form(ctx, f); err != nil {
-		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The form could not be opened. Nothing was done: press again.").Because(err)))
-	}
 }
 
 // failedChange answers for a change that the store did not take.

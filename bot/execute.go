@@ -383,13 +383,12 @@ func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Recor
 	for i := len(op.Attempts) - 1; i >= 0 && op.Attempts[i].Class == out.Class; i-- {
 		sends, since = sends+1, op.Attempts[i].At
 	}
-	most, within, pause := retrySends, retryWithin, time.Second
+	most, within, pause := retrySends, retryWithin, time.Duration(0)
 	if out.Class == Throttled {
-		most, within, pause = throttleSends, throttleWithin, max(out.RetryAfter, throttlePause)
+		most, within, pause = throttleSends, throttleWithin, max(out.RetryAfter, b.scaled(throttlePause))
 	} else {
-		pause = time.Duration(sends) * time.Second
+		pause = b.scaled(time.Duration(sends) * time.Second)
 	}
-	pause = b.scaled(pause)
 	if sends >= most || now.Add(pause).Sub(since) > b.scaled(within) {
 		op.Hint = out.Means
 		_, err := b.end(ctx, "", op, Cancelled, fmt.Sprintf("Nothing was sent, after %d tries: %s", sends, op.Attempts[len(op.Attempts)-1].Text), rec)

@@ -1,6 +1,10 @@
 package bot
 
-import "time"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // Job is a provider's job that the bot follows for an operation.
 type Job struct {
@@ -56,3 +60,67 @@ type Order struct {
 	Complete  bool
 	State     State
 }
+
+// median of some lengths, 0 for none.
+func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	d = slices.Sorted(slices.Values(d))
+	return d[len(d)/2]
+}
+
+// Bounds of the pause between two polls.
+const (
+	pollLeast    = time.Second
+	pollUnsure   = 15 * time.Second // while the end cannot be told
+	pollMost     = time.Minute
+	pollOfLeft   = 0.6  // of what is left, when the end can be told
+	pollOfPassed = 0.05 // of what has passed, without progress
+	pollAgree    = 0.25 // two estimates agree within this
+)
+
+// wait says how long until the job is looked at again, before scaling: from
+// the last changes of progress, or from how long such jobs usually take.
+func (j *Job) wait(now time.Time, usual time.Duration, scale float64) time.Duration {
+	unscaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / scale) }
+	elapsed := unscaled(now.Sub(j.Since))
+	end, agreed := j.estimate()
+	if end.IsZero() && usual > 0 {
+		end = j.Since.Add(usual)
+	}
+	if end.IsZero() {
+		return between(pollLeast, time.Duration(pollOfPassed*float64(elapsed)), pollUnsure)
+	}
+	left := unscaled(end.Sub(now))
+	switch {
+	case left <= 0:
+		return between(pollLeast, -left/2, pollUnsure)
+	case agreed:
+		return between(pollLeast, time.Duration(pollOfLeft*float64(left)), pollMost)
+	}
+	return between(pollLeast, time.Duration(pollOfLeft*float64(left)), pollUnsure)
+}
+
+// estimate tells when the job will end, from the last changes of progress, and
+// whether two estimates agree. Zero: it cannot be told.
+func (j *Job) estimate() (end time.Time, agreed bool) {
+	n := len(j.Moves)
+	if n < 2 {
+		return time.Time{}, false
+	}
+	long, short := until(j.Moves[0], j.Moves[n-1]), until(j.Moves[n-2], j.Moves[n-1])
+	last := j.Moves[n-1].At
+	agreed = n > 2 && math.Abs(float64(long-short)) <= pollAgree*float64(max(long, short))
+	return last.Add(long), agreed
+}
+
+// until extends the line through two changes to its end.
+func until(a, b Move) time.Duration {
+	if b.Fraction <= a.Fraction {
+		return 0
+	}
+	return time.Duration(float64(b.At.Sub(a.At)) / (b.Fraction - a.Fraction) * (1 - b.Fraction))
+}
+
+func between(least, d, most time.Duration) time.Duration { return max(least, min(d, most)) }

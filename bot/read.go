@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"hosterbot/bot/policy"
@@ -104,8 +105,9 @@ func (b *Bot) call(ctx context.Context, who asker, cmd *Command, args Args, targ
 		Bot: b, Command: cmd, Args: args, Targets: targets, Person: who.person, Account: who.account,
 		Place: who.place, Policy: who.snap, Now: b.clock.Now(), who: who,
 	}
+	asked := sync.OnceValues(func() (policy.Question, error) { return b.question(ctx, who, cmd, nil, Facts{}) })
 	c.Allows = func(t Target) bool {
-		q, err := b.question(ctx, who, cmd, nil, Facts{})
+		q, err := asked()
 		return err == nil && who.snap.Covers(q, t)
 	}
 	return c
@@ -167,14 +169,14 @@ func (d *denied) Error() string { return "denied: " + d.answer.Why }
 // look decides about a reading command and runs it.
 func (b *Bot) look(ctx context.Context, who asker, p Parsed, page int) (Card, Record, error) {
 	rec := Record{Kind: "read", Person: who.person, Account: who.account.String(), Place: who.place.String(), Command: p.Command.Words, Decision: "allow"}
+	a, err := b.decide(ctx, who, p.Command, p.Targets, p.Facts, true, false)
+	if err != nil {
+		return Card{}, rec, err
+	}
+	if !a.Allowed {
+		return Card{}, rec, &denied{p, a}
+	}
 	if p.Command.Effect != EffectOpen {
-		a, err := b.decide(ctx, who, p.Command, p.Targets, p.Facts, true, false)
-		if err != nil {
-			return Card{}, rec, err
-		}
-		if !a.Allowed {
-			return Card{}, rec, &denied{p, a}
-		}
 		rec = commandRecord("read", who, p.Command, p.Args, p.Targets, a)
 	}
 	c := b.call(ctx, who, p.Command, p.Args, p.Targets)

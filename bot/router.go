@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -81,6 +82,8 @@ type Bot struct {
 	given    vault // passwords that somebody typed for the next call
 	scrub    secret.Scrubber
 	busy     busySet
+	tracking *pool
+	posting  *pool
 	later    waitSet // operations that failed to be worked on
 	paused   waitSet // threads that failed to be posted in, by their first owed message
 	stopping atomic.Bool
@@ -100,6 +103,7 @@ func New(c Config) (*Bot, error) {
 		clock: c.Clock, log: c.Logger, metrics: c.Metrics, random: c.Random,
 		scale: c.Scale, demo: c.Demo, serial: c.Serial, owner: c.Owner,
 		wake: make(chan struct{}, 1), tell: make(chan struct{}, 1),
+		tracking: newPool(trackAtOnce), posting: newPool(postsAtOnce),
 	}
 	if b.catalogue == nil || b.store == nil || b.policy == nil || b.provider == nil {
 		return nil, errors.New("bot: catalogue, store, policy and provider are required")
@@ -295,6 +299,9 @@ func (b *Bot) admit(ctx context.Context, who asker) error {
 	case b.demo: // one keyboard speaks for everybody
 		return nil
 	}
+	if who.account.Guest && who.person == "" {
+		return Errorf(Forbidden, "Guests, people of other workspaces, and bots are served only where the policy names them.")
+	}
 	now := b.clock.Now()
 	b.floods.mu.Lock()
 	if b.floods.gates == nil {
@@ -411,6 +418,13 @@ func (s *busySet) take(id string) bool {
 	}
 	s.ids[id] = true
 	return true
+}
+
+// all are the things that are worked on at this moment.
+func (s *busySet) all() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.ids)
 }
 
 func (s *busySet) free(id string) {

@@ -21,7 +21,7 @@ const (
 	noEndAfter   = 60 * time.Minute // without a job's number and without a move
 	pollAfterErr = 15 * time.Second
 	maxMoves     = 4
-	trackAtOnce  = 32 // operations looked at side by side
+	trackAtOnce  = 64 // operations looked at side by side
 )
 
 // lookAfter are the pauses between reads of an accepted operation's effect.
@@ -78,6 +78,8 @@ func (b *Bot) Run(ctx context.Context) error {
 	<-ctx.Done()
 	b.stopping.Store(true)
 	wait.Wait()
+	b.tracking.wait.Wait()
+	b.posting.wait.Wait()
 	b.calls.Wait()
 	return nil
 }
@@ -166,51 +168,82 @@ func (b *Bot) RunDue(ctx context.Context) (time.Time, error) {
 		if err != nil {
 			return tell, err
 		}
-		if next.IsZero() || !tell.IsZero() && tell.Before(next) {
-			next = tell
-		}
+		next = sooner(next, tell)
 		if next.IsZero() || next.After(now) && next.After(b.clock.Now()) {
 			return next, nil
 		}
 	}
 }
 
-// trackDue looks at every operation that is due, and returns when the next one
-// is.
+// trackDue begins to look at every operation that is due, and returns when the
+// next one is. One that takes long holds up no other: whoever is done wakes the
+// loop again.
 func (b *Bot) trackDue(ctx context.Context) (time.Time, error) {
 	for {
-		due, next, err := b.store.Due(ctx, b.clock.Now(), b.owner, 4*trackAtOnce)
-		if err != nil || len(due) == 0 {
+		now := b.clock.Now()
+		due, next, err := b.store.Due(ctx, now, b.owner, 4*trackAtOnce)
+		if err != nil {
 			return next, err
 		}
-		var wait sync.WaitGroup
-		slots := make(chan struct{}, trackAtOnce)
 		began := false
 		for _, id := range due {
 			key := opKey(id)
-			if b.later.waits(id, b.clock.Now()) || !b.busy.take(key) {
+			if b.later.waits(id, now) {
+				next = sooner(next, now.Add(time.Second))
 				continue
 			}
-			began = true
-			work := func() {
+			if !b.busy.take(key) {
+				continue
+			}
+			if !b.tracking.start(ctx, b.serial, func() {
+				defer b.nudge(b.wake)
 				defer b.busy.free(key)
 				b.touch(ctx, id)
+			}) {
+				b.busy.free(key)
+				return next, ctx.Err()
 			}
-			if b.serial {
-				work()
-				continue
-			}
-			slots <- struct{}{}
-			wait.Go(func() {
-				defer func() { <-slots }()
-				work()
-			})
+			began = true
 		}
-		wait.Wait()
-		if !began || ctx.Err() != nil {
-			return b.clock.Now().Add(time.Second), ctx.Err()
+		if !began || !b.serial {
+			return next, ctx.Err()
 		}
 	}
+}
+
+// sooner is the earlier of two moments, of which a zero one is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// pool runs work side by side, up to a bound.
+type pool struct {
+	slots chan struct{}
+	wait  sync.WaitGroup
+}
+
+func newPool(most int) *pool { return &pool{slots: make(chan struct{}, most)} }
+
+// start runs work on a goroutine as soon as there is room, or at once on this
+// one where work is serial. It returns false if ctx ends first.
+func (p *pool) start(ctx context.Context, serial bool, work func()) bool {
+	if serial {
+		work()
+		return true
+	}
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	p.wait.Go(func() {
+		defer func() { <-p.slots }()
+		work()
+	})
+	return true
 }
 
 // opKey names an operation in the set of those that are worked on.
@@ -427,66 +460,3 @@ func (b *Bot) loseTrack(ctx context.Context, op Operation, cmd *Command, why str
 	return err
 }
 
-// median of some lengths, 0 for none.
-func median(d []time.Duration) time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	d = slices.Sorted(slices.Values(d))
-	return d[len(d)/2]
-}
-
-// Bounds of the pause between two polls.
-const (
-	pollLeast    = time.Second
-	pollUnsure   = 15 * time.Second // while the end cannot be told
-	pollMost     = time.Minute
-	pollOfLeft   = 0.6  // of what is left, when the end can be told
-	pollOfPassed = 0.05 // of what has passed, without progress
-	pollAgree    = 0.25 // two estimates agree within this
-)
-
-// wait says how long until the job is looked at again, before scaling: from
-// the last changes of progress, or from how long such jobs usually take.
-func (j *Job) wait(now time.Time, usual time.Duration, scale float64) time.Duration {
-	unscaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / scale) }
-	elapsed := unscaled(now.Sub(j.Since))
-	end, agreed := j.estimate()
-	if end.IsZero() && usual > 0 {
-		end = j.Since.Add(usual)
-	}
-	if end.IsZero() {
-		return between(pollLeast, time.Duration(pollOfPassed*float64(elapsed)), pollUnsure)
-	}
-	left := unscaled(end.Sub(now))
-	switch {
-	case left <= 0:
-		return between(pollLeast, -left/2, pollUnsure)
-	case agreed:
-		return between(pollLeast, time.Duration(pollOfLeft*float64(left)), pollMost)
-	}
-	return between(pollLeast, time.Duration(pollOfLeft*float64(left)), pollUnsure)
-}
-
-// estimate tells when the job will end, from the last changes of progress, and
-// whether two estimates agree. Zero: it cannot be told.
-func (j *Job) estimate() (end time.Time, agreed bool) {
-	n := len(j.Moves)
-	if n < 2 {
-		return time.Time{}, false
-	}
-	long, short := until(j.Moves[0], j.Moves[n-1]), until(j.Moves[n-2], j.Moves[n-1])
-	last := j.Moves[n-1].At
-	agreed = n > 2 && math.Abs(float64(long-short)) <= pollAgree*float64(max(long, short))
-	return last.Add(long), agreed
-}
-
-// until extends the line through two changes to its end.
-func until(a, b Move) time.Duration {
-	if b.Fraction <= a.Fraction {
-		return 0
-	}
-	return time.Duration(float64(b.At.Sub(a.At)) / (b.Fraction - a.Fraction) * (1 - b.Fraction))
-}
-
-func between(least, d, most time.Duration) time.Duration { return max(least, min(d, most)) }

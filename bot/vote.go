@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"hosterbot/bot/fail"
@@ -334,87 +333,6 @@ func (b *Bot) breakGlassRefused(ctx context.Context, key string, answer Responde
 		return
 	}
 	b.dispatch(ctx, key, answer, who, p, wish{breakGlass: true, reason: reason})
-}
-
-// askForRest opens a form for the arguments that were not typed.
-func (b *Bot) askForRest(ctx context.Context, answer Responder, who asker, m *MissingError) {
-	cmd := m.Parsed.Command
-	if who.person == "" && cmd.Effect != EffectOpen {
-		b.refuseStranger(ctx, answer, who, cmd)
-		return
-	}
-	names := make([]string, len(m.Missing))
-	for i, p := range m.Missing {
-		names[i] = p.Placeholder() + " (" + p.Kind.Expects + ")"
-	}
-	missing := usage(cmd, "%s needs %s.", Code(cmd.Words), list(names, "and"))
-	r, err := b.store.SaveRead(ctx, b.clock.Now(), b.newRead(who, m.Parsed, 0), Written{})
-	if err != nil {
-		b.say(ctx, answer, b.refusal(missing))
-		return
-	}
-	if err := answer.Form(ctx, b.argsForm(ctx, who, r, cmd, nil)); err != nil {
-		b.say(ctx, answer, b.refusal(missing))
-	}
-}
-
-// argsForm asks for every argument of a command that was not typed.
-func (b *Bot) argsForm(ctx context.Context, who asker, r Read, cmd *Command, s *Submission) Form {
-	f := Form{Code: readCode(r, actArgs), Title: CleanMax(cmd.Words, 24), Text: cmd.Summary, Submit: "Run"}
-	for i := range cmd.Params {
-		p := &cmd.Params[i]
-		if p.Secret || r.Args.Has(p.Name) {
-			continue
-		}
-		field := FormField{Name: p.Name, Label: CleanMax(p.Summary, 45), Hint: p.Kind.Expects, Required: p.Required, Choices: p.Kind.Choices, MaxLen: max(p.Kind.MaxLen, 100)}
-		if p.Kind.Type == Flag {
-			field.Choices = []Choice{{"false", "no"}, {"true", "yes"}}
-		}
-		if p.Kind.Complete != nil && len(field.Choices) == 0 {
-			field.Lookup = true
-			field.Choices, _ = p.Kind.Complete(ctx, b.call(ctx, who, cmd, r.Args, nil), "") // without choices it is typed
-		}
-		if s != nil {
-			field.Value = strings.TrimSpace(s.Values[p.Name])
-			switch {
-			case field.Value == "" && p.Required:
-				field.Error = "This is needed: " + p.Kind.Expects + "."
-			case field.Value != "":
-				if _, err := p.value(field.Value, who.snap.Label); err != nil {
-					field.Error = "Expected " + p.Kind.Expects + "."
-				}
-			}
-		}
-		f.Fields = append(f.Fields, field)
-	}
-	return f
-}
-
-// submitArgs runs a command whose missing arguments came by form. What is
-// wrong is said at its field, and what was typed stays.
-func (b *Bot) submitArgs(ctx context.Context, key string, answer Responder, who asker, r Read, s *Submission) {
-	cmd, _ := b.catalogue.Find(r.Command)
-	form := b.argsForm(ctx, who, r, cmd, s)
-	bad := s == nil
-	for _, f := range form.Fields {
-		bad = bad || f.Error != ""
-	}
-	if bad {
-		b.openForm(ctx, answer, form)
-		return
-	}
-	args := slices.Clone(r.Args)
-	for _, f := range form.Fields {
-		if f.Value != "" {
-			args = append(args, Arg{f.Name, f.Value})
-		}
-	}
-	p, err := b.catalogue.ParseTyped(r.Command, args, who.snap.Label)
-	if err != nil {
-		b.say(ctx, answer, b.refusal(err))
-		return
-	}
-	b.dispatch(ctx, key, answer, who, p, wish{})
 }
 
 // secretFor is how long a typed password waits in memory for its call.

@@ -114,7 +114,8 @@ func (s *Snapshot) Met(need []Approval, voters []string, in func(person, group s
 		}
 	}
 	var missing []Approval
-	for i, left := range assign(need, may) {
+	empty, _ := assign(need, may)
+	for i, left := range empty {
 		if left > 0 {
 			missing = append(missing, Approval{By: need[i].By, Count: left})
 		}
@@ -123,11 +124,12 @@ func (s *Snapshot) Met(need []Approval, voters []string, in func(person, group s
 }
 
 // assign gives each slot of each approval a person of its own out of those who
-// may fill it, as many as can be, and returns how many slots of each approval
-// stay empty. It is Kuhn's algorithm for bipartite matching.
-func assign(need []Approval, may []set) (left []int) {
+// may fill it, as many as can be. It returns how many slots of each approval
+// stay empty, and who fills the slots of which. It is Kuhn's algorithm for
+// bipartite matching.
+func assign(need []Approval, may []set) (left []int, filled map[int]int) {
 	left = make([]int, len(need))
-	filled := make(map[int]int) // person to approval
+	filled = make(map[int]int)
 	var place func(approval int, tried *set) bool
 	place = func(approval int, tried *set) bool {
 		found := false
@@ -151,5 +153,5 @@ func assign(need []Approval, may []set) (left []int) {
 			}
 		}
 	}
-	return left
+	return left, filled
 }

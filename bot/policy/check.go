@@ -204,6 +204,9 @@ type shortage struct {
 	commands, labels []string
 }
 
+// maxLists bounds the work of checkApprovers, far above any real need.
+const maxLists = 20
+
 // checkApprovers reports whoever could be given a command that not enough
 // others could approve.
 func (l *loader) checkApprovers() {
@@ -217,17 +220,22 @@ func (l *loader) checkApprovers() {
 			if class == classAny || len(need) == 0 {
 				continue
 			}
-			may := s.approvers(c)
-			if plenty(need, may) {
+			if len(need) > maxLists {
+				l.errorf(asking(c.combo.guards, need[maxLists]).at, "`%s` would take votes of more than %d different lists", s.commands[command].Name, maxLists)
 				continue
 			}
+			may := s.approvers(c)
+			left, filled := assign(need, may)
+			met := total(left) == 0
 			for person := range s.people {
-				if !s.requests(person, command, class) {
+				// Who fills no slot is not missed when he is the requester.
+				if _, votes := filled[person]; met && !votes || !s.requests(person, command, class) {
 					continue
 				}
 				others := without(may, person)
-				for i, left := range assign(need, others) {
-					if left == 0 {
+				left, _ := assign(need, others)
+				for i := range left {
+					if left[i] == 0 {
 						continue
 					}
 					g := asking(c.combo.guards, need[i])
@@ -279,19 +287,11 @@ func (s *Snapshot) approvers(c *cell) []set {
 	return may
 }
 
-// plenty tells whether there are so many approvers for each list that it does
-// not matter who asks and who votes where.
-func plenty(need []Approval, may []set) bool {
-	slots := 0
-	for _, a := range need {
-		slots += a.Count
+func total(numbers []int) (sum int) {
+	for _, n := range numbers {
+		sum += n
 	}
-	for _, m := range may {
-		if m.len() <= slots {
-			return false
-		}
-	}
-	return true
+	return sum
 }
 
 // asking returns the guard that asks for most of an approval.

@@ -154,6 +154,7 @@ func (l *loader) labelSection(n node) {
 		before := len(l.problems)
 		lab := label{name: name, at: f.key.pos()}
 		m, _ := l.mapping(f.value, "a label", kindVM, kindDedicated)
+		seen := make(map[Target]bool)
 		for _, kind := range []string{kindVM, kindDedicated} {
 			for _, item := range l.list(m.value(kind), "`"+kind+"`") {
 				id, ok := l.number(item, "an ID of a label", 1)
@@ -161,10 +162,11 @@ func (l *loader) labelSection(n node) {
 					continue
 				}
 				t := Target{Kind: kind, ID: id}
-				if containsTarget(lab.targets, t) {
+				if seen[t] {
 					l.errorf(item.pos(), "%s is listed twice", t)
 					continue
 				}
+				seen[t] = true
 				lab.targets = append(lab.targets, t)
 			}
 		}
@@ -179,15 +181,6 @@ func (l *loader) labelSection(n node) {
 			l.snap.nameOf[lab.targets[0]] = name
 		}
 	}
-}
-
-func containsTarget(all []Target, t Target) bool {
-	for _, other := range all {
-		if other == t {
-			return true
-		}
-	}
-	return false
 }
 
 // targetsOf reads `targets`, nil when the rule has none.

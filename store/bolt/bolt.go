@@ -306,6 +306,10 @@ func (s *Store) Close() error {
 			s.closeErr = fmt.Errorf("close %s: %w", s.path, s.c.dead)
 			return
 		}
+		// With the list of free pages in the file the next start need not look
+		// for them. If it cannot be written, that start takes longer.
+		s.db.NoFreelistSync = false
+		_ = s.db.Update(func(*bbolt.Tx) error { return nil })
 		if err := s.db.Close(); err != nil {
 			s.closeErr = fmt.Errorf("close %s: %w", s.path, err)
 		}

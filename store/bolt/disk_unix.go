@@ -15,3 +15,9 @@ func freeDisk(f *os.File) (int64, bool) {
 	}
 	return int64(fs.Bavail) * int64(fs.Bsize), true
 }
+
+// mapFile shows the first size bytes of f as memory, until unmap.
+func mapFile(f *os.File, size int64) (file []byte, unmap func() error, err error) {
+	file, err = syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED|syscall.MAP_POPULATE)
+	return file, func() error { return syscall.Munmap(file) }, err
+}

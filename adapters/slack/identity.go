@@ -1,0 +1,219 @@
+package slack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+	"golang.org/x/sync/singleflight"
+
+	"hosterbot/bot"
+)
+
+// How long what Slack said of somebody or something is believed.
+const (
+	usersFor    = 5 * time.Minute
+	channelsFor = time.Minute
+	groupsFor   = time.Minute
+	remembered  = 10_000 // entries of each kind
+	askFor      = 5 * time.Second
+)
+
+// memory keeps what was looked up. Those who ask for the same at once share
+// one call; a failure is told to them, and kept by nobody.
+type memory[V any] struct {
+	clock bot.Clock
+	keep  time.Duration
+	calls singleflight.Group
+
+	mu    sync.Mutex
+	known map[string]known[V]
+}
+
+type known[V any] struct {
+	value V
+	until time.Time
+}
+
+func newMemory[V any](clock bot.Clock, keep time.Duration) *memory[V] {
+	return &memory[V]{clock: clock, keep: keep, known: make(map[string]known[V])}
+}
+
+func (m *memory[V]) recall(key string) (V, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k, ok := m.known[key]
+	return k.value, ok && m.clock.Now().Before(k.until)
+}
+
+// get recalls a value, or looks it up.
+func (m *memory[V]) get(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
+	if v, ok := m.recall(key); ok {
+		return v, nil
+	}
+	return m.refresh(ctx, key, look)
+}
+
+// refresh looks a value up, whatever is remembered.
+func (m *memory[V]) refresh(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
+	v, err, _ := m.calls.Do(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, askFor)
+		defer cancel()
+		v, err := look(ctx)
+		if err != nil {
+			return v, err
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if len(m.known) >= remembered {
+			clear(m.known)
+		}
+		m.known[key] = known[V]{v, m.clock.Now().Add(m.keep)}
+		return v, nil
+	})
+	return v.(V), err
+}
+
+// account is who somebody is: by the IDs of workspace and member. Guests,
+// bots and members of other workspaces are marked. An error means that Slack
+// did not say: whoever it is must be refused.
+func (a *Adapter) account(ctx context.Context, team, user string) (bot.Account, error) {
+	acc := bot.Account{Platform: platform, Team: team, User: user}
+	if team == "" || user == "" {
+		return acc, fmt.Errorf("the payload names no account")
+	}
+	guest, err := a.users.get(ctx, user, func(ctx context.Context) (bool, error) {
+		if err := a.limits.enter(ctx, methodUsers, "", result); err != nil {
+			return false, err
+		}
+		u, err := a.api.GetUserInfoContext(ctx, user)
+		if err != nil {
+			a.limits.pause(methodUsers, "", retryAfter(err))
+			return false, fmt.Errorf("%s %s: %w", methodUsers, user, quiet(err))
+		}
+		return a.outsider(u), nil
+	})
+	acc.Guest = guest || team != a.team()
+	return acc, err
+}
+
+// outsider tells whether a user is no full member of the bot's workspace.
+func (a *Adapter) outsider(u *slack.User) bool {
+	home := a.team()
+	return u.IsBot || u.IsWorkflowBot || u.IsConnectorBot || u.IsRestricted || u.IsUltraRestricted || u.IsStranger || u.Deleted ||
+		u.TeamID != "" && u.TeamID != home && !slices.Contains(u.Enterprise.Teams, home)
+}
+
+// channel is what has to be known of a channel.
+type channel struct {
+	member   bool // the bot is in it
+	archived bool
+	shared   bool // people of other companies are in it
+	readOnly bool
+}
+
+func (a *Adapter) lookAt(id string) func(context.Context) (channel, error) {
+	return func(ctx context.Context) (channel, error) {
+		if err := a.limits.enter(ctx, methodChannels, "", result); err != nil {
+			return channel{}, err
+		}
+		c, err := a.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
+		if code(err) == "channel_not_found" { // so Slack calls a private channel without the bot
+			return channel{shared: true}, nil
+		}
+		if err != nil {
+			a.limits.pause(methodChannels, "", retryAfter(err))
+			return channel{}, fmt.Errorf("%s %s: %w", methodChannels, id, quiet(err))
+		}
+		return channel{
+			member: c.IsMember || c.IsIM || c.IsMpIM, archived: c.IsArchived, readOnly: c.IsReadOnly,
+			shared: c.IsExtShared,
+		}, nil
+	}
+}
+
+// place is where something was said. A channel of which Slack says nothing
+// counts as shared with outsiders.
+func (a *Adapter) place(ctx context.Context, id, name string) bot.Place {
+	var p bot.Place
+	p.Platform, p.Team, p.Channel = platform, a.team(), id
+	if p.Direct = direct(id, name); p.Direct {
+		return p
+	}
+	c, err := a.channels.get(ctx, id, a.lookAt(id))
+	p.Shared = err != nil || c.shared
+	if err != nil {
+		a.log.Warn("channel counts as shared", "channel", id, "err", err)
+	}
+	return p
+}
+
+// direct tells whether a channel is a private conversation with the bot.
+func direct(id, name string) bool { return strings.HasPrefix(id, "D") || name == "directmessage" }
+
+// CanPost implements bot.Adapter. A no is asked for again each time, so that
+// an invitation works at once.
+func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
+	if p.Platform != platform || p.Team != "" && p.Team != a.team() && !p.Direct {
+		return bot.Errorf(bot.Forbidden, "The bot is not in the Slack workspace of %s.", bot.Code(p.String()))
+	}
+	if p.Direct {
+		return nil
+	}
+	c, err := a.channels.get(ctx, p.Channel, a.lookAt(p.Channel))
+	if err == nil && (!c.member || c.archived || c.readOnly) {
+		c, err = a.channels.refresh(ctx, p.Channel, a.lookAt(p.Channel))
+	}
+	switch {
+	case err != nil:
+		return bot.Errorf(bot.Unavailable, "Slack does not say whether the bot may post there. Nothing was done: try again in a minute.").Because(err)
+	case c.archived:
+		return bot.Errorf(bot.Forbidden, "That channel is archived, so nobody can post there.").WithHint("Use another channel, or take this one out of the archive.")
+	case c.readOnly:
+		return bot.Errorf(bot.Forbidden, "Only some people may post in that channel, and the bot is not one of them.").WithHint("Allow it in the channel's settings, or use another channel.")
+	case !c.member:
+		return bot.Errorf(bot.Forbidden, "The bot is not in that channel, so it cannot post there.").WithHint("Type %s in it, and try again.", bot.Code(a.invite()))
+	}
+	return nil
+}
+
+// invite is what somebody types to let the bot into a channel.
+func (a *Adapter) invite() string {
+	if name := a.self().User; name != "" {
+		return "/invite @" + name
+	}
+	return "/invite @hosterbot"
+}
+
+// Member implements bot.Adapter: members of a user group, asked for once a
+// minute.
+func (a *Adapter) Member(ctx context.Context, g bot.Group, accounts []bot.PolicyAccount) (bot.Membership, error) {
+	team, id, ok := strings.Cut(g.ID, "/")
+	if !ok || g.Platform != platform || team != a.team() {
+		return bot.MemberUnknown, fmt.Errorf("group %s: not of this workspace", g.Name)
+	}
+	members, err := a.groups.get(ctx, id, func(ctx context.Context) (map[string]bool, error) {
+		if err := a.limits.enter(ctx, methodGroups, "", result); err != nil {
+			return nil, err
+		}
+		users, err := a.api.GetUserGroupMembersContext(ctx, id)
+		if err != nil {
+			a.limits.pause(methodGroups, "", retryAfter(err))
+			return nil, fmt.Errorf("%s %s: %w", methodGroups, id, quiet(err))
+		}
+		return set(users...), nil
+	})
+	if err != nil {
+		return bot.MemberUnknown, err
+	}
+	for _, acc := range accounts {
+		if user, ok := strings.CutPrefix(acc.ID, team+"/"); ok && acc.Platform == platform && members[user] {
+			return bot.MemberYes, nil
+		}
+	}
+	return bot.MemberNo, nil
+}

@@ -1,0 +1,192 @@
+package slack
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"hosterbot/adapters"
+	"hosterbot/bot"
+)
+
+// entities are the three characters that Slack's markup gives a meaning.
+// Source: https://docs.slack.dev/messaging/formatting-message-text#escaping
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// alike stand in for marks that would format what comes between two of them:
+// the markup has no escape for those.
+var alike = map[rune]rune{'*': '∗', '_': 'ˍ', '~': '∼', ':': '∶'}
+
+// size is the length of a text as Slack counts it. Its editors and its limits
+// are JavaScript's, so a character outside the basic plane counts twice.
+func size(text string) int {
+	n := 0
+	for _, r := range text {
+		n++
+		if r > 0xffff {
+			n++
+		}
+	}
+	return n
+}
+
+// visible takes out what no chat shows: control characters but line breaks.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// escape makes text safe where nothing is formatted: plain_text.
+func escape(text string) string { return entities.Replace(visible(text)) }
+
+// neutral is escape for where text is formatted: what would be bold, struck
+// out, a quotation or an emoji stays what it is.
+func neutral(text string) string {
+	text = visible(text)
+	if !strings.ContainsAny(text, "*_~:`>") {
+		return entities.Replace(text)
+	}
+	var b strings.Builder
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(neutralLine(line))
+	}
+	return b.String()
+}
+
+func neutralLine(line string) string {
+	var b strings.Builder
+	before := ' '
+	for i, r := range line {
+		rest := line[i+utf8.RuneLen(r):]
+		switch {
+		case r == '`':
+			b.WriteByte('\'')
+		case r == '>' && strings.TrimSpace(line[:i]) == "":
+			b.WriteRune('›')
+		case alike[r] != 0 && opens(r, before, rest):
+			b.WriteRune(alike[r])
+		default:
+			b.WriteString(entities.Replace(string(r)))
+		}
+		before = r
+	}
+	return b.String()
+}
+
+// opens tells whether a mark begins something: it follows no letter, the next
+// character is no blank, and its partner comes. So web_1 stays as it is.
+func opens(mark, before rune, rest string) bool {
+	if unicode.IsLetter(before) || unicode.IsDigit(before) {
+		return false
+	}
+	next, _ := utf8.DecodeRuneInString(rest)
+	return rest != "" && !unicode.IsSpace(next) && strings.ContainsRune(rest, mark)
+}
+
+// markup is a card's text in Slack's markup: code spans as code, moments in
+// the reader's own time zone and relative to now, all else as it is.
+func markup(text string, now time.Time) string {
+	return spans(text, now, neutral)
+}
+
+// strong is markup in bold. Code spans in it are not, so that they stand out.
+func strong(text string, now time.Time) string {
+	return spans(text, now, func(plain string) string {
+		word := strings.TrimSpace(plain)
+		if word == "" {
+			return plain
+		}
+		before, after, _ := strings.Cut(plain, word)
+		return before + "*" + neutral(strings.ReplaceAll(word, "*", "∗")) + "*" + after
+	})
+}
+
+func spans(text string, now time.Time, plain func(string) string) string {
+	var b strings.Builder
+	for _, s := range bot.Spans(text) {
+		switch {
+		case !s.Time.IsZero():
+			b.WriteString(moment(s.Time, now))
+		case s.Code:
+			if code := strings.ReplaceAll(visible(s.Text), "\n", " "); strings.TrimSpace(code) != "" {
+				b.WriteString("`" + entities.Replace(code) + "`")
+			}
+		default:
+			b.WriteString(plain(s.Text))
+		}
+	}
+	return b.String()
+}
+
+// moment shows a time in the reader's time zone.
+// Source: https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+func moment(t, now time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s> (%s)", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"), bot.Ago(t, now))
+}
+
+// formatted tells whether a card's text has code or moments in it.
+func formatted(text string) bool {
+	for _, s := range bot.Spans(text) {
+		if s.Code || !s.Time.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// words is a text object: formatted where there is something to format, else
+// plain, where nothing can be.
+func words(text string, now time.Time) *slack.TextBlockObject {
+	if formatted(text) {
+		return mrkdwn(markup(text, now))
+	}
+	return plain(escape(text))
+}
+
+// mrkdwn holds markup. Verbatim keeps Slack from looking for links, channels
+// and names to ping in it.
+func mrkdwn(markup string) *slack.TextBlockObject {
+	return &slack.TextBlockObject{Type: slack.MarkdownType, Text: markup, Verbatim: true}
+}
+
+func plain(escaped string) *slack.TextBlockObject {
+	off := false
+	return &slack.TextBlockObject{Type: slack.PlainTextType, Text: escaped, Emoji: &off}
+}
+
+// pieces splits a card's text so that the markup of each piece has at most
+// most characters.
+func pieces(text string, most int, now time.Time) []string {
+	for n := most; ; n = n * 2 / 3 {
+		parts := adapters.Split(text, n)
+		fits := true
+		for _, p := range parts {
+			fits = fits && size(markup(p, now)) <= most
+		}
+		if fits || n < 32 {
+			return parts
+		}
+	}
+}
+
+// fit is a card's text without marks, escaped, in at most most characters.
+// What is cut is said.
+func fit(text string, most int, now time.Time) string {
+	text = bot.Flat(text, now)
+	for n := most; ; n = n * 2 / 3 {
+		if short := escape(adapters.Truncate(text, n)); size(short) <= most {
+			return short
+		}
+	}
+}

@@ -1,0 +1,423 @@
+package slack
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"hosterbot/adapters"
+	"hosterbot/bot"
+)
+
+// What one message can hold.
+// Source: https://docs.slack.dev/reference/block-kit/blocks
+const (
+	maxBlocks   = 50
+	maxSection  = 3000 // characters of a section
+	maxField    = 2000 // of one of its fields
+	maxFields   = 10
+	maxActions  = 25 // buttons of one row
+	maxLabel    = 75 // characters of a button
+	maxURL      = 3000
+	maxMentions = 20
+)
+
+// What cards get of it. The rest is for marks and for what is said of cuts.
+const (
+	rows      = 20   // of a table on one page
+	fitTitle  = 400  // characters
+	fitLabel  = 150  // of a field
+	fitField  = 300  // of a field beside another; longer ones get a line of their own
+	fitChunk  = 2900 // of a section
+	fitText   = 3500 // of the plain form: an edited text may have 4,000
+	fitAll    = 11000 // of all blocks: about 12,000 are refused as msg_blocks_too_long
+	fitColumn = 110 // columns of a table set in columns; wider ones wrap on every screen
+)
+
+// tones are the mark before a title: colour alone says nothing to some.
+var tones = map[bot.Tone]string{bot.Good: "✅ ", bot.Busy: "⏳ ", bot.Warn: "⚠️ ", bot.Bad: "❌ "}
+
+var styles = map[bot.Style]slack.Style{bot.Primary: slack.StylePrimary, bot.Danger: slack.StyleDanger}
+
+// message is a card as it is sent: blocks, and the same as text for
+// notifications, screen readers and clients that show no blocks.
+type message struct {
+	text   string
+	blocks []slack.Block
+}
+
+// render makes a message of a card. Its secrets are shown: a card for more
+// than one pair of eyes comes without. team is the bot's own, whose members
+// can be mentioned.
+func render(c bot.Card, team string, now time.Time) message {
+	// What has to be there is set first, and the rest gets what is left; one
+	// block is kept to say what was cut.
+	secrets, spent := secretBlocks(c.Secrets, now)
+	last := append(secrets, buttons(c.Buttons, now)...)
+	for _, b := range c.Buttons {
+		spent += maxLabel + len(b.Code)
+	}
+	l := layout{now: now, most: maxBlocks - 1 - len(last), room: max(fitAll-spent, fitChunk)}
+	if c.Title != "" {
+		title := adapters.Truncate(c.Title, fitTitle)
+		l.section(mrkdwn(tones[c.Tone] + strong(title, now)))
+	}
+	l.lines("lines", c.Lines)
+	l.fields(c.Fields)
+	if c.Table != nil {
+		l.table(c.Table)
+	}
+	if c.Bar != nil {
+		l.section(plain(escape(c.Bar.String())))
+	}
+	l.notes(c.Notes)
+	if pinged := mentions(c.Mentions, team); pinged != "" {
+		l.section(mrkdwn(pinged))
+	}
+	if cut := l.cutText(); cut != "" {
+		l.blocks = append(l.blocks, context(plain(cut)))
+	}
+	return message{text: text(c, now), blocks: append(l.blocks, last...)}
+}
+
+// simple is a message without formatting, for a Slack that refuses the other.
+func (m message) simple() message {
+	out := message{text: m.text}
+	for _, part := range pieces(m.text, fitChunk, time.Time{}) {
+		out.blocks = append(out.blocks, slack.NewSectionBlock(plain(part), nil, nil))
+	}
+	for _, b := range m.blocks {
+		if b.BlockType() == slack.MBTAction {
+			out.blocks = append(out.blocks, b)
+		}
+	}
+	return out
+}
+
+// bare is a message of text alone. Buttons that it had are missed.
+func (m message) bare() message {
+	text := m.text
+	for _, b := range m.blocks {
+		if b.BlockType() == slack.MBTAction {
+			text += "\n(Slack refused the buttons of this message: type the command, or `op show` with the operation's number.)"
+			break
+		}
+	}
+	return message{text: text}
+}
+
+// text is the plain form of a card, without its secrets.
+func text(c bot.Card, now time.Time) string {
+	lines := make([]string, 0, 8)
+	if c.Title != "" {
+		lines = append(lines, tones[c.Tone]+c.Title)
+	}
+	lines = append(lines, c.Lines...)
+	for _, f := range c.Fields {
+		lines = append(lines, f.Label+": "+f.Value)
+	}
+	if c.Table != nil {
+		if len(c.Table.Rows) == 0 {
+			lines = append(lines, c.Table.Empty)
+		} else {
+			lines = append(lines, adapters.Columns(c.Table, now, utf8.RuneCountInString)...)
+		}
+	}
+	if c.Bar != nil {
+		lines = append(lines, c.Bar.String())
+	}
+	lines = append(lines, c.Notes...)
+	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" })
+	if len(lines) == 0 {
+		return "Done."
+	}
+	all := bot.Flat(strings.Join(lines, "\n"), now)
+	for n := fitText; ; n = n * 2 / 3 {
+		if short := neutral(adapters.Truncate(all, n)); size(short) <= fitText {
+			return short
+		}
+	}
+}
+
+// layout takes the parts of a card as long as they fit, and counts what does
+// not.
+type layout struct {
+	now    time.Time
+	blocks []slack.Block
+	most   int // blocks
+	room   int // characters
+	cut    []cutOff
+}
+
+type cutOff struct {
+	n    int
+	what string
+}
+
+func (l *layout) add(b slack.Block, chars int) bool {
+	if len(l.blocks) >= l.most || chars > l.room {
+		return false
+	}
+	l.blocks = append(l.blocks, b)
+	l.room -= chars
+	return true
+}
+
+func (l *layout) section(t *slack.TextBlockObject) bool {
+	return l.add(slack.NewSectionBlock(t, nil, nil), size(t.Text))
+}
+
+func (l *layout) leave(n int, what string) {
+	if n > 0 {
+		l.cut = append(l.cut, cutOff{n, what})
+	}
+}
+
+// cutText says what did not fit: "Cut here, one message holds no more: 12 fields."
+func (l *layout) cutText() string {
+	if len(l.cut) == 0 {
+		return ""
+	}
+	parts := make([]string, len(l.cut))
+	for i, c := range l.cut {
+		parts[i] = strconv.Itoa(c.n) + " " + c.what
+	}
+	return "Cut here, one message holds no more: " + strings.Join(parts, ", ") + "."
+}
+
+// lines are paragraphs, as many in a section as it holds.
+func (l *layout) lines(what string, lines []string) {
+	l.chunks(what, lines, func(t *slack.TextBlockObject) slack.Block { return slack.NewSectionBlock(t, nil, nil) })
+}
+
+func (l *layout) notes(notes []string) {
+	l.chunks("notes", notes, func(t *slack.TextBlockObject) slack.Block { return context(t) })
+}
+
+func (l *layout) chunks(what string, lines []string, block func(*slack.TextBlockObject) slack.Block) {
+	var chunk []string
+	length, whole := 0, 0
+	flush := func() bool {
+		if len(chunk) == 0 {
+			return true
+		}
+		t := words(strings.Join(chunk, "\n"), l.now)
+		chunk, length = nil, 0
+		return l.add(block(t), size(t.Text))
+	}
+	for i, line := range lines {
+		for _, part := range pieces(line, fitChunk, l.now) {
+			if strings.TrimSpace(part) == "" {
+				continue
+			}
+			n := size(markup(part, l.now)) + 1
+			if length+n > fitChunk {
+				if !flush() {
+					l.leave(len(lines)-whole, what)
+					return
+				}
+				whole = i
+			}
+			chunk, length = append(chunk, part), length+n
+		}
+	}
+	if !flush() {
+		l.leave(len(lines)-whole, what)
+	}
+}
+
+// fields stand two beside each other; a long one has lines of its own.
+func (l *layout) fields(fields []bot.Field) {
+	var pair []*slack.TextBlockObject
+	chars, left := 0, len(fields)
+	flush := func() bool {
+		if len(pair) == 0 {
+			return true
+		}
+		n := len(pair)
+		ok := l.add(slack.NewSectionBlock(nil, pair, nil), chars)
+		pair, chars = nil, 0
+		if ok {
+			left -= n
+		}
+		return ok
+	}
+	for _, f := range fields {
+		head := ""
+		if f.Label != "" {
+			head = strong(adapters.Truncate(f.Label, fitLabel), l.now) + "\n"
+		}
+		value := f.Value
+		if strings.TrimSpace(value) == "" {
+			value = "–"
+		}
+		whole := head + markup(value, l.now)
+		if n := size(whole); n <= fitField {
+			if len(pair) == maxFields && !flush() {
+				break
+			}
+			pair, chars = append(pair, mrkdwn(whole)), chars+n
+			continue
+		}
+		if !flush() {
+			break
+		}
+		ok := true
+		for _, part := range pieces(value, fitChunk-size(head), l.now) {
+			ok = ok && l.section(mrkdwn(head+markup(part, l.now)))
+			head = ""
+		}
+		if !ok {
+			break
+		}
+		left--
+	}
+	flush()
+	l.leave(left, "fields")
+}
+
+// table is set in columns of letters of one width; where it is too wide for
+// that, a row is a paragraph.
+func (l *layout) table(t *bot.Table) {
+	if len(t.Rows) == 0 {
+		l.lines("lines", []string{t.Empty})
+		return
+	}
+	lines := adapters.Columns(t, l.now, utf8.RuneCountInString)
+	for _, line := range lines {
+		if utf8.RuneCountInString(line) > fitColumn {
+			l.lines("rows", records(t))
+			return
+		}
+	}
+	const fence = "```"
+	header, body := entities.Replace(lines[0])+"\n", lines[1:]
+	for len(body) > 0 {
+		var b strings.Builder
+		b.WriteString(fence + "\n" + header)
+		length, n := size(fence+"\n"+header+fence), 0
+		for _, line := range body {
+			line = entities.Replace(line) + "\n"
+			if length+size(line) > fitChunk {
+				break
+			}
+			b.WriteString(line)
+			length += size(line)
+			n++
+		}
+		if n == 0 || !l.section(mrkdwn(b.String()+fence)) {
+			l.leave(len(body), "rows")
+			return
+		}
+		body = body[n:]
+	}
+}
+
+// records are the rows of a table as paragraphs: "4001 · Name web-1 · State
+// running".
+func records(t *bot.Table) []string {
+	out := make([]string, 0, len(t.Rows))
+	for _, row := range t.Rows {
+		var parts []string
+		for i, cell := range row[:min(len(row), len(t.Columns))] {
+			switch {
+			case strings.TrimSpace(cell) == "":
+			case i == 0:
+				parts = append(parts, cell)
+			default:
+				parts = append(parts, bot.Clean(t.Columns[i].Name)+" "+cell)
+			}
+		}
+		out = append(out, strings.Join(parts, " · "))
+	}
+	return out
+}
+
+func context(t *slack.TextBlockObject) *slack.ContextBlock { return slack.NewContextBlock("", t) }
+
+// member is how Slack writes somebody's ID.
+var member = regexp.MustCompile(`^[UW][A-Z0-9]{1,31}$`)
+
+// mentions pings the accounts of the bot's own workspace, and names the others.
+func mentions(accounts []bot.Account, team string) string {
+	var out []string
+	for _, a := range accounts[:min(len(accounts), maxMentions)] {
+		switch {
+		case a.Platform == platform && a.Team == team && member.MatchString(a.User):
+			out = append(out, "<@"+a.User+">")
+		case a.Platform == "":
+			out = append(out, neutral(bot.Clean(a.User)))
+		default:
+			out = append(out, markup(bot.Code(a.String()), time.Time{}))
+		}
+	}
+	if more := len(accounts) - maxMentions; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, " ")
+}
+
+// buttons carry their code as the value. The action IDs only tell them apart.
+func buttons(all []bot.Button, now time.Time) []slack.Block {
+	var out []slack.Block
+	for from := 0; from < len(all); from += maxActions {
+		var row []slack.BlockElement
+		for i, b := range all[from:min(from+maxActions, len(all))] {
+			e := slack.NewButtonBlockElement(pressAction+strconv.Itoa(from+i), b.Code, plain(label(b.Label, now)))
+			e.Style = styles[b.Style]
+			row = append(row, e)
+		}
+		out = append(out, slack.NewActionBlock("", row...))
+	}
+	return out
+}
+
+// The action IDs of buttons: of those that carry a code, and of links, which
+// Slack reports too.
+const (
+	pressAction = "press-"
+	openAction  = "open-"
+)
+
+func label(text string, now time.Time) string {
+	if text = fit(text, maxLabel, now); strings.TrimSpace(text) == "" {
+		return "…"
+	}
+	return text
+}
+
+// secretBlocks show secrets, and how many characters that takes. A value is
+// never cut: half a password is none.
+func secretBlocks(secrets []bot.Shown, now time.Time) (out []slack.Block, chars int) {
+	for i, s := range secrets {
+		value := s.Value.Reveal()
+		name := fit(s.Label, fitLabel, now)
+		switch {
+		case s.Link && len(value) <= maxURL && (strings.HasPrefix(value, "https://") || strings.HasPrefix(value, "http://")):
+			e := slack.NewButtonBlockElement(openAction+strconv.Itoa(i), "", plain(label(s.Label, now)))
+			e.URL = value
+			out = append(out, slack.NewActionBlock("", e))
+			chars += len(name)
+			continue
+		case strings.TrimSpace(value) == "":
+			continue
+		}
+		shown := name + ":\n" + entities.Replace(value)
+		t := plain(shown)
+		if !strings.ContainsAny(value, "`\n") {
+			t = mrkdwn(neutral(bot.Flat(s.Label, now)) + ":\n```" + entities.Replace(value) + "```")
+		}
+		if size(t.Text) > maxSection {
+			t = plain(name + ": too long for Slack to show. Read it at the provider.")
+		}
+		out = append(out, slack.NewSectionBlock(t, nil, nil))
+		chars += size(t.Text)
+	}
+	return out, chars
+}
