@@ -205,6 +205,10 @@ type Kind struct {
 	Target func(canonical string) (Target, error)
 	// Targets are the kinds of target it can point at ("vm", "dedicated", "ip").
 	Targets []string
+	// Labels says that a label stands for all its targets, and is a value by
+	// itself; otherwise it is a name, and has to have one target. Target gives
+	// the zero Target for what is no single one.
+	Labels bool
 	// Ambiguous says that a value can mean several targets, so that it has
 	// to be resolved against the provider before the policy is asked.
 	Ambiguous bool
@@ -351,8 +355,9 @@ type Preview struct {
 	Baseline []byte
 	Lane     string // "vm/4001", "account/create"; empty: none
 	Facts    Facts
-	// Backed says that the target can have backups, of which the youngest is
-	// LastBackup (zero: none).
+	// Backed says that the command wipes a disk of which there can be backups:
+	// then the policy's wish for a young one is asked for. LastBackup is the
+	// youngest, as far as it was read; zero: none.
 	Backed     bool
 	LastBackup time.Time
 	Expected   time.Duration // how long it usually takes; 0: unknown

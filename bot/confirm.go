@@ -157,7 +157,10 @@ func (b *Bot) resolveTarget(ctx context.Context, who asker, p *Parsed) error {
 	if err != nil {
 		return err
 	}
-	p.Targets = []Target{t}
+	p.Targets = nil
+	if t != (Target{}) {
+		p.Targets = []Target{t}
+	}
 	return nil
 }
 

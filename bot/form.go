@@ -142,4 +142,3 @@ func (b *Bot) submitArgs(ctx context.Context, key string, answer Responder, who 
 	}
 	b.dispatch(ctx, key, answer, who, p, wish{})
 }
-

@@ -267,7 +267,7 @@ func (b *Bot) confirmCard(ctx context.Context, who asker, op *Operation, a polic
 	if busy := b.holder(ctx, op.Lane, op.ID); busy != 0 {
 		c.Lines = append(c.Lines, sentence("It will wait for "+b.busyText(ctx, busy)))
 	}
-	if op.Requirement.Backup > 0 && !op.Backed && op.BreakGlass == "" {
+	if op.Requirement.Backup > 0 && op.Target().Kind == "dedicated" && op.BreakGlass == "" {
 		c.Lines = append(c.Lines, "The policy wants a young backup, and the provider makes none of this: that asks nothing.")
 	}
 	c.Notes = append(slices.Clone(op.Notes), fmt.Sprintf("Operation %d. Nothing happens unless you confirm, until %s.", op.ID, At(op.Expires)))

@@ -353,7 +353,7 @@ func (p *Param) value(text string, names Names) (string, error) {
 	if most := k.MaxLen; len(text) > max(most, 100) && utf8.RuneCountInString(text) > max(most, 100) {
 		return "", fmt.Errorf("at most %d characters", max(most, 100))
 	}
-	if len(k.Targets) > 0 && names != nil {
+	if len(k.Targets) > 0 && names != nil && !k.Labels {
 		if targets, ok := names(text); ok {
 			if len(targets) != 1 {
 				return "", Errorf(Invalid, "%s is a label of %d targets: name one of them.", Code(text), len(targets))
@@ -397,7 +397,9 @@ func (out *Parsed) note(p *Param, value string) error {
 		if err != nil {
 			return err
 		}
-		out.Targets = append(out.Targets, t)
+		if t != (Target{}) {
+			out.Targets = append(out.Targets, t)
+		}
 		if k.Ambiguous {
 			out.Ambiguous = p.Name
 		}

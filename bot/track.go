@@ -459,4 +459,3 @@ func (b *Bot) loseTrack(ctx context.Context, op Operation, cmd *Command, why str
 	_, err := b.end(ctx, "", op, LostTrack, why, Record{Kind: "state", Text: why})
 	return err
 }
-

@@ -17,6 +17,11 @@ var personKind = &bot.Kind{Name: "PERSON", Expects: "a name of the policy such a
 	return bot.CleanMax(text, 64), nil
 }}
 
+// wordKind is a word that is looked for.
+var wordKind = &bot.Kind{Name: "TARGET", Expects: "a target such as vm/4001", MaxLen: 64, Parse: func(text string) (string, error) {
+	return bot.CleanMax(text, 64), nil
+}}
+
 func aboutRows() []bot.Command {
 	return []bot.Command{
 		{
@@ -52,7 +57,7 @@ func aboutRows() []bot.Command {
 			Words: "audit", Summary: "Show the audit log, the newest first", Effect: bot.EffectControls, List: true,
 			Params: []bot.Param{
 				{Name: "by", Kind: personKind, Summary: "Only what this person did"},
-				{Name: "target", Kind: lockTargetKind, Summary: "Only what was about this target"},
+				{Name: "target", Kind: wordKind, Summary: "Only what was about this target, such as vm/4001"},
 				{Name: "since", Kind: durationKind, Summary: "Only the last such time, such as 24h"},
 				{Name: "limit", Kind: countKind, Summary: "How many at most; 50 if it is not said"},
 			},

@@ -272,7 +272,7 @@ func (v *vmFacts) preview(title string) bot.Preview {
 		Lane:        vmID(v.id).String(),
 	}
 	if v.backed {
-		p.Backed, p.LastBackup = true, v.lastBackup()
+		p.LastBackup = v.lastBackup()
 	}
 	return p
 }

@@ -16,10 +16,21 @@ const longestLock = 24 * time.Hour
 // when the command runs.
 var lockTargetKind = &bot.Kind{
 	Name: "TARGET", Expects: "vm/4001, dedicated/7, a label, or all", MaxLen: 64,
+	Targets: []string{"vm", "dedicated", "ip"}, Labels: true,
+	Target: func(canonical string) (bot.Target, error) {
+		t, err := bot.ParseTarget(canonical)
+		if err != nil {
+			return bot.Target{}, nil // a label, or all: whoever may lock everything may lock that
+		}
+		return t, nil
+	},
 	Parse: func(text string) (string, error) {
 		text = bot.CleanMax(text, 64)
 		if text == "" || strings.ContainsAny(text, " `\"'") {
 			return "", errUnexpected
+		}
+		if t, err := bot.ParseTarget(text); err == nil {
+			return t.String(), nil
 		}
 		return text, nil
 	},

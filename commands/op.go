@@ -12,6 +12,21 @@ import (
 // opKind is an operation's number.
 var opKind = whole("OP", "an operation's number such as 17", 1, 1<<53, "")
 
+// unknownKind is the number of an operation that is to be resolved. The policy
+// decides on what that operation is about.
+var unknownKind = &bot.Kind{
+	Name: "OP", Expects: opKind.Expects, Type: bot.Integer, Min: opKind.Min, Max: opKind.Max, Parse: opKind.Parse,
+	Targets: []string{"vm", "dedicated", "ip"}, Ambiguous: true, Labels: true,
+	Target: func(string) (bot.Target, error) { return bot.Target{}, nil },
+	Resolve: func(ctx context.Context, c *bot.Call, canonical string) (bot.Target, error) {
+		op, err := c.Bot.Operation(ctx, c.Args.Int("op"))
+		if err != nil {
+			return bot.Target{}, err
+		}
+		return op.Target(), nil
+	},
+}
+
 // outcomeKind is a person's word on an unknown outcome.
 var outcomeKind = choices("OUTCOME", "done, not-done or unsure", "done", "not-done", "unsure")
 
@@ -81,7 +96,7 @@ func opRows() []bot.Command {
 		{
 			Words: "op resolve", Summary: "Say how an operation ended whose outcome is unknown", Effect: bot.EffectControls,
 			Params: []bot.Param{
-				op,
+				{Name: "op", Kind: unknownKind, Summary: op.Summary, Required: true, Positional: true},
 				{Name: "outcome", Kind: outcomeKind, Summary: "What you found at the provider", Required: true, Positional: true},
 				{Name: "reason", Kind: reasonKind, Summary: "How you know", Required: true},
 				{Name: "vm", Kind: whole("ID", "the number of the VM that it made", 1, 1<<53, ""), Summary: "VM that it made, where it was a create"},

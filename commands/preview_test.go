@@ -157,7 +157,7 @@ func TestPreviewOfSoftware(t *testing.T) {
 		require.Equal(t, want.server, pv.Args.Text("server"), line)
 	}
 	pv := w.mustPreview("software uninstall vm/4001 mystery --port 2222")
-	require.True(t, pv.Backed)
+	require.False(t, pv.Backed, "a backup guards a disk that is wiped, not a package")
 	require.Equal(t, "The software with the data that it keeps.", pv.Loses)
 	require.Contains(t, pv.Notes, "`mystery` is not among the packages that the provider lists.")
 }

@@ -203,6 +203,7 @@ func (p *provider) previewReinstall(ctx context.Context, c *bot.Call) (bot.Previ
 	preview := v.preview("Reinstall " + titled(c, vmID(v.id)) + " with " + template(name))
 	preview.Args = args
 	preview.Loses = "All data on its disk, and its passwords."
+	preview.Backed = true
 	return preview, nil
 }
 
@@ -321,6 +322,7 @@ func (p *provider) previewDelete(ctx context.Context, c *bot.Call) (bot.Preview,
 	}
 	preview := v.preview("Delete " + titled(c, vmID(v.id)))
 	preview.Loses = "All data on its disk, and its IPs."
+	preview.Backed = true
 	return preview, nil
 }
 

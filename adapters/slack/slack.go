@@ -85,14 +85,12 @@ type Adapter struct {
 	calls    *calls
 
 	me      atomic.Pointer[self]
-	handler bot.Handler
-	serving context.Context // of handlers: it outlives the end of Run's by graceFor
+	readers sync.WaitGroup // of sockets
 
-	mu     sync.Mutex
-	conns  []*conn // that were heard from and have not ended
-	since  time.Time
-	closed bool
-	why    string // why nothing is connected
+	mu    sync.Mutex
+	conns []*conn // that were heard from and have not ended
+	since time.Time
+	why   string // why nothing is connected
 }
 
 // self is who the bot is, as auth.test says.
@@ -145,7 +143,7 @@ func New(o Options) (*Adapter, error) {
 		groups:   newMemory[map[string]bool](o.Clock, groupsFor),
 		outbox:   newOutbox(o.Clock),
 		drawer:   newDrawer(o.Clock),
-		calls:    newCalls(),
+		calls:    newCalls(o.Clock),
 		why:      "not started",
 	}
 	a.api = slack.New(o.BotToken.Reveal(), slack.OptionAppLevelToken(o.AppToken.Reveal()), slack.OptionAPIURL(o.APIURL), slack.OptionHTTPClient(a.http))
@@ -208,20 +206,23 @@ func (a *Adapter) self() self {
 }
 
 // team is the bot's workspace.
-func (a *Adapter) team() string { return a.self().TeamID }
+func (a *Adapter) team() string {
+	if s := a.me.Load(); s != nil {
+		return s.TeamID
+	}
+	return ""
+}
 
 // Run implements bot.Adapter. It returns a *FatalError when Slack refuses the
 // credentials. When ctx ends it takes nothing more, lets calls under way
 // answer for a few seconds, and leaves Slack time to read the last
 // acknowledgement.
 func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	a.mu.Lock()
-	a.handler, a.serving, a.closed = h, serving, false
-	a.since, a.why = a.clock.Now(), "connecting"
-	a.mu.Unlock()
+	serving, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
 	defer a.http.CloseIdleConnections()
+	a.calls.open()
+	a.state("connecting")
 	if err := a.introduced(ctx); err != nil {
 		a.state("refused: " + err.Error())
 		return err
@@ -231,19 +232,41 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	var held sync.WaitGroup
 	for range sockets {
 		held.Go(func() {
-			if err := a.hold(ctx); err != nil {
+			if err := a.hold(ctx, serving, h); err != nil {
 				cancel(err)
 			}
 		})
 	}
 	held.Wait()
-	a.close()
+	a.end(serving, cutOff)
 	var fatal *FatalError
 	if errors.As(context.Cause(ctx), &fatal) {
 		a.state("refused: " + fatal.Error())
 		return fatal
 	}
+	a.state("stopped")
 	return nil
+}
+
+// end takes nothing more, waits for calls under way, cuts them off when they
+// take too long, and closes the sockets.
+func (a *Adapter) end(serving context.Context, cutOff func()) {
+	stop := a.clock.AfterFunc(graceFor, func() {
+		a.log.Warn("calls under way are cut off")
+		cutOff()
+	})
+	a.calls.close()
+	stop()
+	if d := a.calls.lastAck().Add(afterAcks).Sub(a.clock.Now()); d > 0 {
+		_ = a.clock.Sleep(context.WithoutCancel(serving), d)
+	}
+	a.mu.Lock()
+	conns := slices.Clone(a.conns)
+	a.mu.Unlock()
+	for _, c := range conns {
+		c.end()
+	}
+	a.readers.Wait()
 }
 
 // introduced is introduce, until it succeeds, ctx ends, or Slack refuses.
@@ -265,29 +288,11 @@ func (a *Adapter) introduced(ctx context.Context) error {
 	return nil
 }
 
-// close ends what Run began: calls, then sockets.
-func (a *Adapter) close() {
-	a.mu.Lock()
-	a.closed = true
-	conns, serving := slices.Clone(a.conns), a.serving
-	a.mu.Unlock()
-	if !a.calls.wait(serving, a.clock, graceFor) {
-		a.log.Warn("calls under way are cut off")
-	}
-	if d := a.calls.lastAck().Add(afterAcks).Sub(a.clock.Now()); d > 0 {
-		_ = a.clock.Sleep(serving, d)
-	}
-	for _, c := range conns {
-		c.end()
-	}
-	a.state("stopped")
-}
-
 // Health implements bot.Adapter.
 func (a *Adapter) Health() bot.Health {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h := bot.Health{Name: platform, OK: len(a.conns) > 0 && !a.closed, Text: a.why, Since: a.since, Fatal: true}
+	h := bot.Health{Name: platform, OK: len(a.conns) > 0, Text: a.why, Since: a.since, Fatal: true}
 	if h.OK {
 		h.Text = fmt.Sprintf("connected to %s, %d of %d sockets", cmp.Or(a.self().Team, a.self().TeamID), min(len(a.conns), sockets), sockets)
 	}

@@ -117,21 +117,9 @@ func (l *loader) checkRule(id string, at pos) {
 	l.errorf(at, "unknown rule `%s`%s", clip(id), didYouMean(id, known))
 }
 
-// parseRun reads the command line of a test. Where it is not understood as it
-// stands, labels with one target are written out first, as a chat does.
+// parseRun reads the command line of a test.
 func (l *loader) parseRun(t *selfTest, at pos) {
-	parsed, err := l.vocab.Parse(t.run)
-	if err != nil {
-		words := strings.Fields(t.run)
-		for i, word := range words {
-			if n, ok := l.snap.labelAt[word]; ok && len(l.snap.labels[n].targets) == 1 {
-				words[i] = l.snap.labels[n].targets[0].String()
-			}
-		}
-		if named, errNamed := l.vocab.Parse(strings.Join(words, " ")); errNamed == nil {
-			parsed, err = named, nil
-		}
-	}
+	parsed, err := l.snap.ParseLine(l.vocab, t.run)
 	if err != nil {
 		l.errorf(at, "`run` is no command line: %v", err)
 		return

@@ -144,17 +144,7 @@ func open(path string, o Options) (*Store, error) {
 		path: path, key: o.AuditKey, minFree: o.MinFree,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:         lockTimeout,
-		NoFreelistSync:  true,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMmap,
-		NoStatistics:    true,
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			s.file, err = os.OpenFile(name, flag, mode)
-			return s.file, err
-		},
-	})
+	s.db, s.file, err = openFile(path)
 	if err != nil {
 		return nil, explain(path, err)
 	}
@@ -165,6 +155,27 @@ func open(path string, o Options) (*Store, error) {
 	}
 	go s.run()
 	return s, nil
+}
+
+// openFile opens the file with bbolt, and gives bbolt's own handle of it too.
+func openFile(path string) (db *bbolt.DB, file *os.File, err error) {
+	defer func() {
+		if r := recover(); r != nil { // a damage that prove did not see
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:         lockTimeout,
+		NoFreelistSync:  true,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: initialMmap,
+		NoStatistics:    true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+	})
+	return db, file, err
 }
 
 // begin makes the file fit for use: permission, buckets, where numbers go on.
@@ -279,6 +290,9 @@ func explain(path string, err error) error {
 		return fmt.Errorf("%w (%s)", ErrInUse, holder(path))
 	case errors.As(err, &system):
 		return unwrapPath(err)
+	}
+	if errors.Is(err, ErrDamaged) {
+		return err
 	}
 	return fmt.Errorf("%w: %w (not a hosterbot store, or overwritten)", ErrDamaged, err)
 }

@@ -80,11 +80,17 @@ func (s *Store) knock() {
 	}
 }
 
-// view runs f in a transaction that sees everything written before.
-func (s *Store) view(ctx context.Context, f func(*tx) error) error {
+// view runs f in a transaction that sees everything written before. bbolt
+// panics over a damaged page; one that is met after Open is an ErrDamaged.
+func (s *Store) view(ctx context.Context, f func(*tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
 	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()

@@ -18,6 +18,6 @@ func freeDisk(f *os.File) (int64, bool) {
 
 // mapFile shows the first size bytes of f as memory, until unmap.
 func mapFile(f *os.File, size int64) (file []byte, unmap func() error, err error) {
-	file, err = syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED|syscall.MAP_POPULATE)
+	file, err = syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
 	return file, func() error { return syscall.Munmap(file) }, err
 }

@@ -1,0 +1,185 @@
+package slack
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hosterbot/bot"
+)
+
+const (
+	callsAtOnce = 1200 // handlers under way; the rest is told that the bot is busy
+	busyAtOnce  = 128  // of whom that is told at once; the rest is only acknowledged
+	// Slack shows an error after 3 s. The core is given a second to store what
+	// it must, so this is only for when it hangs.
+	// Source: https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
+	ackAfter = 2 * time.Second
+)
+
+// calls are the handlers under way and what they have to acknowledge.
+type calls struct {
+	clock bot.Clock
+	slots chan struct{}
+	busy  chan struct{}
+	acked atomic.Int64 // when the last acknowledgement was written
+
+	mu       sync.Mutex
+	closed   bool
+	wait     sync.WaitGroup
+	inFlight map[string]*delivery
+}
+
+func newCalls(clock bot.Clock) *calls {
+	return &calls{
+		clock: clock, slots: make(chan struct{}, callsAtOnce), busy: make(chan struct{}, busyAtOnce),
+		inFlight: make(map[string]*delivery), closed: true,
+	}
+}
+
+func (c *calls) open() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = false
+}
+
+// close lets nothing begin any more, and returns when all has ended.
+func (c *calls) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.wait.Wait()
+}
+
+// lastAck is when something was last acknowledged.
+func (c *calls) lastAck() time.Time { return time.Unix(0, c.acked.Load()) }
+
+// start runs f on a goroutine, if one of the slots is free. It never waits.
+func (c *calls) start(slots chan struct{}, f func()) bool {
+	select {
+	case slots <- struct{}{}:
+	default:
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		<-slots
+		return true // the process ends: whoever asks sees that nobody answers
+	}
+	c.wait.Go(func() {
+		defer func() { <-slots }()
+		f()
+	})
+	return true
+}
+
+// delivery is something that Slack waits to hear of: one envelope, or several
+// of the same content.
+type delivery struct {
+	calls *calls
+	key   string
+	stop  func() bool
+
+	mu     sync.Mutex
+	copies []envelopeOn
+	acked  bool
+	answer any
+}
+
+type envelopeOn struct {
+	conn *conn
+	id   string
+}
+
+// begin takes an envelope in. It is false for one that is under way already:
+// that one's acknowledgement goes to both.
+func (c *calls) begin(key string, on *conn, id string) (*delivery, bool) {
+	c.mu.Lock()
+	if d := c.inFlight[key]; d != nil {
+		c.mu.Unlock()
+		d.join(on, id)
+		return d, false
+	}
+	d := &delivery{calls: c, key: key, copies: []envelopeOn{{on, id}}}
+	d.stop = c.clock.AfterFunc(ackAfter, func() { _ = d.ack(nil) })
+	c.inFlight[key] = d
+	c.mu.Unlock()
+	return d, true
+}
+
+// end acknowledges what nobody has, and forgets the delivery.
+func (d *delivery) end() {
+	_ = d.ack(nil)
+	d.calls.mu.Lock()
+	defer d.calls.mu.Unlock()
+	delete(d.calls.inFlight, d.key)
+}
+
+func (d *delivery) join(on *conn, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := envelopeOn{on, id}
+	d.copies = append(d.copies, e)
+	if d.acked {
+		_ = d.write(e)
+	}
+}
+
+// ackFirst acknowledges with an answer; nil is none. Only the first call counts,
+// and says so. It fails if the answer reached no socket.
+func (d *delivery) ackFirst(answer any) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.acked {
+		return false, nil
+	}
+	d.acked, d.answer = true, answer
+	d.stop()
+	var failed error
+	sent := false
+	for _, e := range d.copies {
+		if err := d.write(e); err != nil {
+			failed = err
+			continue
+		}
+		sent = true
+	}
+	if sent {
+		failed = nil
+	}
+	return true, failed
+}
+
+// ack is ackFirst for those who do not mind being second.
+func (d *delivery) ack(answer any) error {
+	_, err := d.ackFirst(answer)
+	return err
+}
+
+func (d *delivery) write(e envelopeOn) error {
+	frame, err := ackFrame(e.id, d.answer)
+	if err != nil {
+		return err
+	}
+	err = e.conn.send(frame)
+	d.calls.acked.Store(d.calls.clock.Now().UnixNano())
+	return err
+}
+
+// ackFrame is an acknowledgement as it is sent.
+func ackFrame(id string, answer any) ([]byte, error) {
+	frame, err := json.Marshal(struct {
+		EnvelopeID string `json:"envelope_id"`
+		Payload    any    `json:"payload,omitempty"`
+	}{id, answer})
+	if err != nil {
+		return nil, fmt.Errorf("acknowledge: %w", err)
+	}
+	if len(frame) >= maxAck {
+		return nil, fmt.Errorf("acknowledge: %d bytes, and Slack drops what has more than %d", len(frame), maxAck)
+	}
+	return frame, nil
+}

@@ -1,0 +1,374 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"hosterbot/bot"
+	"hosterbot/bot/secret"
+)
+
+// tooLate is how old a click may be when it arrives. Slack told the person
+// long ago that it failed, so it must not run any more. It leaves room for a
+// clock that is wrong.
+const tooLate = 2 * time.Minute
+
+// envelope is a frame of Socket Mode.
+// Source: https://docs.slack.dev/apis/events-api/using-socket-mode
+type envelope struct {
+	Type       string          `json:"type"`
+	EnvelopeID string          `json:"envelope_id"`
+	Reason     string          `json:"reason"` // of a disconnect
+	Payload    json.RawMessage `json:"payload"`
+}
+
+// slashPayload is a typed command.
+type slashPayload struct {
+	TeamID      string `json:"team_id"`
+	ChannelID   string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
+	UserID      string `json:"user_id"`
+	Text        string `json:"text"`
+	ResponseURL string `json:"response_url"`
+	TriggerID   string `json:"trigger_id"`
+}
+
+// interaction is a click, a form that was sent, or a question for choices.
+type interaction struct {
+	Type        string `json:"type"`
+	TriggerID   string `json:"trigger_id"`
+	ResponseURL string `json:"response_url"`
+	Team        struct {
+		ID string `json:"id"`
+	} `json:"team"`
+	User struct {
+		ID     string `json:"id"`
+		TeamID string `json:"team_id"`
+	} `json:"user"`
+	Channel struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	} `json:"channel"`
+	Container struct {
+		ChannelID   string `json:"channel_id"`
+		MessageTS   string `json:"message_ts"`
+		ThreadTS    string `json:"thread_ts"`
+		IsEphemeral bool   `json:"is_ephemeral"`
+	} `json:"container"`
+	Actions []struct {
+		ActionID string `json:"action_id"`
+		Type     string `json:"type"`
+		Value    string `json:"value"`
+		ActionTS string `json:"action_ts"`
+	} `json:"actions"`
+	View struct {
+		ID              string `json:"id"`
+		Hash            string `json:"hash"`
+		CallbackID      string `json:"callback_id"`
+		PrivateMetadata string `json:"private_metadata"`
+		State           struct {
+			Values map[string]map[string]inputState `json:"values"`
+		} `json:"state"`
+	} `json:"view"`
+	ActionID string `json:"action_id"` // of a question for choices
+	BlockID  string `json:"block_id"`
+	Value    string `json:"value"`
+}
+
+type inputState struct {
+	Value          string `json:"value"`
+	SelectedOption *struct {
+		Value string `json:"value"`
+	} `json:"selected_option"`
+}
+
+// sort is what a call is.
+type sort int
+
+const (
+	ignored sort = iota // acknowledged, and nothing else
+	command
+	press
+	submission
+	lookup
+)
+
+// call is what a person did, whatever kind of payload told of it.
+type call struct {
+	sort       sort
+	key        string
+	team, user string
+	from       origin
+	public     bool      // a press on what everybody sees
+	at         time.Time // of a press; zero: unknown
+	line       string
+	code       string
+	trigger    string
+	url        string // response_url
+	view       string // ID of the form
+	values     map[string]string
+	secrets    map[string]secret.Secret
+	fields     []string // all of the form
+	param      string
+	prefix     string
+}
+
+// frame does what a frame asks for. It never waits.
+func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []byte) {
+	e, err := decode(data)
+	if err != nil {
+		a.log.Warn("slack frame not understood", "err", err)
+	}
+	switch e.Type {
+	case "hello":
+	case "disconnect":
+		a.log.Info("slack drops a socket", "reason", bot.Clean(e.Reason))
+		c.leave(e.Reason)
+	case "slash_commands", "interactive":
+		if !a.calls.start(a.calls.slots, func() { a.take(serving, h, c, e) }) {
+			a.overloaded(serving, c, e)
+		}
+	default:
+		a.acknowledge(c, e)
+	}
+}
+
+// acknowledge answers an envelope that means nothing here.
+func (a *Adapter) acknowledge(c *conn, e envelope) {
+	if e.EnvelopeID == "" {
+		return
+	}
+	if frame, err := ackFrame(e.EnvelopeID, nil); err == nil {
+		_ = c.send(frame)
+	}
+}
+
+// decode reads a frame. Of one that is broken it returns what it could read.
+func decode(data []byte) (envelope, error) {
+	var e envelope
+	if err := json.Unmarshal(data, &e); err != nil {
+		return e, fmt.Errorf("frame of %d bytes: %w", len(data), errNoJSON)
+	}
+	return e, nil
+}
+
+// errNoJSON stands for the errors of encoding/json, which quote what they read.
+var errNoJSON = errors.New("not what Slack documents")
+
+// parse makes a call of an envelope.
+func parse(e envelope) (call, error) {
+	if e.Type == "slash_commands" {
+		return parseSlash(e)
+	}
+	var p interaction
+	if err := json.Unmarshal(e.Payload, &p); err != nil {
+		return call{}, fmt.Errorf("interaction: %w", errNoJSON)
+	}
+	c := call{team: p.User.TeamID, user: p.User.ID, trigger: p.TriggerID, url: p.ResponseURL, key: key(p.Team.ID, p.TriggerID, e.EnvelopeID)}
+	if c.team == "" {
+		c.team = p.Team.ID
+	}
+	switch p.Type {
+	case "block_actions":
+		p.pressed(&c)
+	case "view_submission":
+		c.sort, c.code, c.view = submission, p.View.CallbackID, p.View.ID
+		c.key = key(p.Team.ID, "view/"+p.View.ID+"/"+p.View.Hash, e.EnvelopeID)
+		c.from = parseOrigin(p.View.PrivateMetadata)
+		p.filled(&c)
+	case "block_suggestion":
+		c.sort, c.code, c.param, c.prefix = lookup, p.View.CallbackID, p.BlockID, unescape(p.Value)
+		c.from = parseOrigin(p.View.PrivateMetadata)
+	}
+	return c, nil
+}
+
+func parseSlash(e envelope) (call, error) {
+	var p slashPayload
+	if err := json.Unmarshal(e.Payload, &p); err != nil {
+		return call{}, fmt.Errorf("command: %w", errNoJSON)
+	}
+	return call{
+		sort: command, key: key(p.TeamID, p.TriggerID, e.EnvelopeID), team: p.TeamID, user: p.UserID,
+		from: origin{Channel: p.ChannelID, Name: p.ChannelName}, line: unescape(p.Text), trigger: p.TriggerID, url: p.ResponseURL,
+	}, nil
+}
+
+// key names a delivery for ever. A redelivery has the trigger of the first;
+// where Slack gave none, the envelope has to do.
+func key(team, trigger, envelope string) string {
+	if trigger == "" {
+		trigger = "envelope/" + envelope
+	}
+	return platform + "/" + team + "/" + trigger
+}
+
+// pressed takes over the button. A click in a thread counts as one in the
+// channel, where commands are typed; answers to it go to the thread.
+func (p *interaction) pressed(c *call) {
+	c.from = origin{Channel: p.Channel.ID, Name: p.Channel.Name, Thread: p.Container.ThreadTS}
+	if c.from.Channel == "" {
+		c.from.Channel = p.Container.ChannelID
+	}
+	if len(p.Actions) == 0 || p.Actions[0].Type != "button" || !strings.HasPrefix(p.Actions[0].ActionID, pressAction) {
+		return // a link, or a choice in a form that is not sent yet
+	}
+	c.sort, c.code, c.public = press, p.Actions[0].Value, !p.Container.IsEphemeral
+	if sec, err := strconv.ParseFloat(p.Actions[0].ActionTS, 64); err == nil && sec > 0 && sec < 1e11 {
+		c.at = time.UnixMilli(int64(sec * 1000))
+	}
+}
+
+// filled takes over what stands in the form.
+func (p *interaction) filled(c *call) {
+	c.values, c.secrets = make(map[string]string), make(map[string]secret.Secret)
+	for name, inputs := range p.View.State.Values {
+		c.fields = append(c.fields, name)
+		for action, in := range inputs {
+			value := in.Value
+			if in.SelectedOption != nil {
+				value = in.SelectedOption.Value
+			}
+			if strings.HasPrefix(action, secretAction) {
+				c.secrets[name] = secret.New(value)
+				continue
+			}
+			c.values[name] = value
+		}
+	}
+}
+
+// take makes the bot do what an envelope asks for.
+func (a *Adapter) take(ctx context.Context, h bot.Handler, on *conn, e envelope) {
+	c, err := parse(e)
+	if err != nil || c.sort == ignored {
+		if err != nil {
+			a.log.Warn("slack payload not understood", "type", bot.Clean(e.Type), "err", err)
+		}
+		a.acknowledge(on, e)
+		return
+	}
+	d, first := a.calls.begin(c.key, on, e.EnvelopeID)
+	if !first {
+		return
+	}
+	defer d.end()
+	defer func() {
+		if v := recover(); v != nil { // one strange payload is not the end of all others
+			a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	a.do(ctx, h, d, c)
+}
+
+func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
+	ans := a.answerTo(d, c)
+	who, where, err := a.whoWhere(ctx, c)
+	if err != nil {
+		a.log.Warn("account not looked up", "err", err)
+		if c.sort == lookup {
+			_ = d.ack(noOptions)
+			return
+		}
+		ans.say(ctx, bot.Card{Tone: bot.Bad, Title: "Slack does not say who you are",
+			Lines: []string{"So nothing was done. Try again in a minute."}})
+		return
+	}
+	switch c.sort {
+	case command:
+		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Line: c.line, Answer: ans})
+	case press:
+		if late := a.clock.Now().Sub(c.at); !c.at.IsZero() && late > tooLate {
+			ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "That click came too late",
+				Lines: []string{"It reached the bot " + bot.Duration(late) + " after you pressed, so nothing was done. Press again."}})
+			return
+		}
+		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Answer: ans})
+	case submission:
+		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: ans})
+	case lookup:
+		_ = d.ack(options(h.Complete(ctx, bot.Completion{Account: who, Place: where, Code: c.code, Param: c.param, Prefix: c.prefix})))
+	}
+}
+
+// whoWhere looks up the account and the place, both at once.
+func (a *Adapter) whoWhere(ctx context.Context, c call) (bot.Account, bot.Place, error) {
+	where := make(chan bot.Place, 1)
+	if _, known := a.channels.recall(c.from.Channel); known || direct(c.from.Channel, c.from.Name) {
+		where <- a.place(ctx, c.from.Channel, c.from.Name)
+	} else {
+		go func() { where <- a.place(ctx, c.from.Channel, c.from.Name) }()
+	}
+	who, err := a.account(ctx, c.team, c.user)
+	return who, <-where, err
+}
+
+// overloaded says at once that there is too much to do.
+func (a *Adapter) overloaded(ctx context.Context, on *conn, e envelope) {
+	c, err := parse(e)
+	var answer any
+	switch {
+	case err != nil || c.sort == ignored:
+	case c.sort == lookup:
+		answer = noOptions
+	case c.sort == submission && len(c.fields) > 0: // it stays open, with what was typed
+		answer = formErrors(map[string]string{c.fields[0]: busy.Title + ". " + busy.Lines[0]})
+	}
+	if frame, err := ackFrame(e.EnvelopeID, answer); err == nil {
+		_ = on.send(frame)
+	}
+	if answer == nil && c.url != "" {
+		a.calls.start(a.calls.busy, func() {
+			u := &replyURL{url: c.url, public: true, until: a.clock.Now().Add(urlFor)}
+			if _, err := a.respond(ctx, u, origin{}, render(busy, "", a.clock.Now())); err != nil {
+				a.log.Debug("overload not told", "err", err)
+			}
+		})
+	}
+}
+
+var busy = bot.Card{Tone: bot.Warn, Title: "The bot has too much to do right now", Lines: []string{"Nothing was done. Try again in a minute."}}
+
+// link is what Slack makes of names, channels and addresses in a text.
+var link = regexp.MustCompile(`<([^<>|]*)(?:\|([^<>]*))?>`)
+
+var plainText = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", "\u00a0", " ", "\u202f", " ",
+	"\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\ufeff", "")
+
+// unescape undoes what Slack does to a typed text: "<@U1|ana>" is U1 again,
+// "<http://web-1.example|web-1.example>" is web-1.example, "&amp;" is "&".
+func unescape(text string) string {
+	if strings.Contains(text, "<") {
+		text = link.ReplaceAllStringFunc(text, func(token string) string {
+			m := link.FindStringSubmatch(token)
+			target, shown := m[1], m[2]
+			if target == "" {
+				return token
+			}
+			switch target[0] {
+			case '@', '#': // people and channels have IDs
+				return target[1:]
+			case '!':
+				if id, ok := strings.CutPrefix(target, "!subteam^"); ok {
+					return id
+				}
+				if shown != "" {
+					return shown
+				}
+				return "@" + target[1:]
+			}
+			if shown != "" {
+				return shown
+			}
+			return strings.TrimPrefix(target, "mailto:")
+		})
+	}
+	return plainText.Replace(text)
+}
