@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/bot"
 	"hosterbot/store"
 )
 
@@ -71,6 +73,39 @@ func TestAllBadSettingsAreSaidAtOnce(t *testing.T) {
 	for _, want := range []string{"HOSTERAPI_TOKEN", "HOSTERBOT_AUDIT_KEY", "HOSTERBOT_LOG", "HOSTERBOT_LISTEN"} {
 		require.Contains(t, out, want)
 	}
+}
+
+func TestABrokenPolicyIsShownWholeAndEndsTheStart(t *testing.T) {
+	env := good()
+	env["HOSTERBOT_POLICY"] = "testdata/chats/broken.yaml"
+	env["HOSTERBOT_STORE"] = "bolt:" + filepath.Join(t.TempDir(), "s.db")
+	for _, args := range [][]string{{"run"}, {"demo", "--policy", "testdata/chats/broken.yaml", "--script", os.DevNull}} {
+		out, code := command(t, env, args...)
+		require.Equal(t, exitConfig, code, out)
+		for _, want := range []string{"broken.yaml:5:14:", "broken.yaml:7:20:", "broken.yaml:9:37:"} {
+			require.Contains(t, out, want)
+		}
+	}
+}
+
+func TestReadyzNamesWhatIsDownAndWhatIsDegraded(t *testing.T) {
+	parts := []bot.Health{{Name: "store", OK: true, Fatal: true}, {Name: "HosterAPI", Text: "does not answer"}}
+	ask := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		health(func(context.Context) []bot.Health { return parts }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code, w.Body.String()
+	}
+	code, body := ask("/readyz")
+	require.Equal(t, 200, code)
+	require.JSONEq(t, `{"ready": true, "degraded": {"HosterAPI": "does not answer"}}`, body)
+	parts[0].OK, parts[0].Text = false, "full"
+	code, body = ask("/readyz")
+	require.Equal(t, 503, code)
+	require.JSONEq(t, `{"ready": false, "down": {"store": "full"}, "degraded": {"HosterAPI": "does not answer"}}`, body)
+	code, _ = ask("/healthz")
+	require.Equal(t, 200, code)
+	code, _ = ask("/")
+	require.Equal(t, 404, code)
 }
 
 func TestWrongUsageIs64(t *testing.T) {

@@ -1,0 +1,401 @@
+package slack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"hosterbot/bot"
+)
+
+// A response_url answers five times in half an hour.
+// Source: https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+const (
+	urlUses = 5
+	urlFor  = 30 * time.Minute
+	waitURL = 10 * time.Second // for a Retry-After, at most
+)
+
+// replyURL is a response_url and what stands there.
+type replyURL struct {
+	mu     sync.Mutex
+	url    string
+	until  time.Time
+	uses   int
+	public bool // it belongs to a message for all, which is never replaced
+	mine   bool // something for this person stands there: the next takes its place
+}
+
+// use takes one of the five answers.
+func (u *replyURL) use(now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.url == "" || u.uses >= urlUses || now.After(u.until) {
+		return false
+	}
+	u.uses++
+	return true
+}
+
+func (u *replyURL) replaces() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.mine && !u.public
+}
+
+func (u *replyURL) stands() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mine = true
+}
+
+// answer answers one command, click or form.
+type answer struct {
+	a    *Adapter
+	d    *delivery
+	call call
+	url  *replyURL // nil: none
+
+	mu       sync.Mutex
+	answered bool // by anything: a form is no longer possible
+}
+
+var (
+	_ bot.Responder = (*answer)(nil)
+
+	errFormLate = errors.New("open a form: it has to be the first answer")
+	errURLUsed  = errors.New("the response_url is used up")
+)
+
+func (a *Adapter) answerTo(d *delivery, c call) *answer {
+	ans := &answer{a: a, d: d, call: c}
+	switch {
+	case c.sort == submission:
+		ans.url = a.drawer.find(c.from.Kept)
+	case c.url != "":
+		ans.url = &replyURL{url: c.url, until: a.clock.Now().Add(urlFor), public: c.sort == press && c.public, mine: c.sort == press && !c.public}
+	}
+	return ans
+}
+
+// Ack implements bot.Responder. A form that was sent closes.
+func (s *answer) Ack(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = true
+	return s.d.ack(nil)
+}
+
+// Form implements bot.Responder. In answer to a form, what is wrong is said at
+// its fields and what was typed stays; where it has closed meanwhile, it opens
+// anew, or a button leads back to it.
+func (s *answer) Form(ctx context.Context, f bot.Form) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answered {
+		return errFormLate
+	}
+	from := s.call.from
+	if s.call.sort != submission {
+		from.Kept = s.a.drawer.put(s.url)
+	}
+	view := modal(f, from, s.a.clock.Now())
+	if s.call.sort == submission {
+		first, err := s.d.ackFirst(formAnswer(f, view, s.call.fields))
+		if first {
+			s.answered = err == nil
+			return err
+		}
+	} else if err := s.d.ack(nil); err != nil {
+		s.a.log.Warn("acknowledgement not delivered", "err", err)
+	}
+	err := s.a.open(ctx, s.call.trigger, view)
+	if err != nil && s.call.sort == submission {
+		err = s.reply(ctx, wayBack(f))
+	}
+	s.answered = err == nil
+	return err
+}
+
+// wayBack is a card that says what was wrong with a form which has closed.
+func wayBack(f bot.Form) bot.Card {
+	c := bot.Card{Tone: bot.Warn, Title: "The form was not accepted: " + f.Title, Buttons: []bot.Button{{Label: "Open it again", Style: bot.Primary, Code: f.Code}}}
+	for _, field := range f.Fields {
+		if field.Error != "" {
+			c.Fields = append(c.Fields, bot.Field{Label: field.Label, Value: field.Error})
+		}
+	}
+	return c
+}
+
+// Reply implements bot.Responder. Where Slack can, a later card takes the
+// place of the one before; to a click on a message that everybody sees it
+// cannot, and the card stands below.
+func (s *answer) Reply(ctx context.Context, c bot.Card) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = true
+	return s.reply(ctx, c)
+}
+
+func (s *answer) reply(ctx context.Context, c bot.Card) error {
+	if err := s.d.ack(nil); err != nil {
+		s.a.log.Warn("acknowledgement not delivered", "err", err)
+	}
+	if s.url != nil {
+		done, err := s.a.respond(ctx, s.url, s.call.from, render(c, s.a.team(), s.a.clock.Now()))
+		if done || ctx.Err() != nil {
+			return err
+		}
+		s.a.log.Info("answered without response_url", "err", err)
+	}
+	return s.a.whisper(ctx, s.call.user, s.call.from, c)
+}
+
+// say is Reply for what the adapter itself has to tell.
+func (s *answer) say(ctx context.Context, c bot.Card) {
+	if err := s.Reply(ctx, c); err != nil && ctx.Err() == nil {
+		s.a.log.Warn("answer not delivered", "err", err)
+	}
+}
+
+// inCode is how long a file may be to be shown where it cannot be sent.
+const inCode = 8000
+
+// File implements bot.Responder: it comes as a direct message, and the person
+// is told so where he asked. One that cannot be sent is shown, if it is short.
+func (s *answer) File(ctx context.Context, f bot.File) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = true
+	if err := s.d.ack(nil); err != nil {
+		s.a.log.Warn("acknowledgement not delivered", "err", err)
+	}
+	err := s.a.upload(ctx, s.call.user, f)
+	if err == nil {
+		return s.aside(ctx, bot.Card{Tone: bot.Good, Title: bot.Code(f.Name) + " is in your direct messages with the bot"})
+	}
+	s.a.log.Warn("file not sent", "err", err)
+	why := "Slack did not take the file."
+	if code(err) == "missing_scope" {
+		why = "The bot may not send files: an admin has to add the scope " + bot.Code("files:write") + " to the app, and install it again."
+	}
+	if len(f.Data) > inCode {
+		return bot.Errorf(bot.Unavailable, "%s", why).WithHint("It is too long to show here. Try again later, or page with Next.").Because(err)
+	}
+	return s.aside(ctx, bot.Card{Tone: bot.Warn, Title: "The file could not be sent, so here it is", Lines: []string{why}, Table: asTable(f)})
+}
+
+// asTable shows a file line by line.
+func asTable(f bot.File) *bot.Table {
+	t := &bot.Table{Columns: []bot.Column{{Name: f.Name}}}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(f.Data), "\n"), "\n") {
+		t.Rows = append(t.Rows, []string{bot.Clean(line)})
+	}
+	return t
+}
+
+// aside answers without replacing what stands there.
+func (s *answer) aside(ctx context.Context, c bot.Card) error {
+	if s.url != nil {
+		beside := &replyURL{url: s.url.url, until: s.url.until, public: true}
+		if s.url.use(s.a.clock.Now()) {
+			if done, err := s.a.respond(ctx, beside, s.call.from, render(c, s.a.team(), s.a.clock.Now())); done {
+				return err
+			}
+		}
+	}
+	return s.a.whisper(ctx, s.call.user, s.call.from, c)
+}
+
+// urlMessage is what a response_url takes.
+type urlMessage struct {
+	Text            string        `json:"text"`
+	Blocks          []slack.Block `json:"blocks,omitempty"`
+	ResponseType    string        `json:"response_type"`
+	ReplaceOriginal bool          `json:"replace_original"`
+	ThreadTS        string        `json:"thread_ts,omitempty"`
+	UnfurlLinks     bool          `json:"unfurl_links"`
+	UnfurlMedia     bool          `json:"unfurl_media"`
+}
+
+// respond answers through a response_url. done is false if nothing can have
+// been shown, so that another way may be tried.
+func (a *Adapter) respond(ctx context.Context, u *replyURL, from origin, m message) (done bool, err error) {
+	again := false // the next try is a repetition, which must not show twice
+	for _, level := range []func() message{func() message { return m }, m.simple, m.bare} {
+		m := level()
+		for try := 0; try < 3; try++ {
+			if !u.use(a.clock.Now()) {
+				if err == nil {
+					err = errURLUsed
+				}
+				return again && u.public, err
+			}
+			msg := urlMessage{Text: m.text, Blocks: m.blocks, ResponseType: "ephemeral", ReplaceOriginal: u.replaces() || again && !u.public}
+			if !msg.ReplaceOriginal {
+				msg.ThreadTS = from.Thread
+			}
+			err = a.postURL(ctx, u.url, msg)
+			wait := retryAfter(err)
+			switch {
+			case err == nil:
+				u.stands()
+				return true, nil
+			case ctx.Err() != nil:
+				return true, err
+			case wait > 0:
+				if wait > waitURL || a.clock.Sleep(ctx, wait) != nil {
+					return again && u.public, err
+				}
+				continue
+			case lost(err):
+				if u.public {
+					return true, err // a second one would stand beside the first
+				}
+				again = true
+				continue
+			case badBlocks[code(err)]:
+			default:
+				return false, err
+			}
+			break
+		}
+		if !badBlocks[code(err)] {
+			return false, err
+		}
+		a.log.Warn("slack refused blocks", "err", err)
+	}
+	return false, err
+}
+
+// errorWord is how a response_url names an error.
+var errorWord = regexp.MustCompile(`^[a-z_]{3,60}$`)
+
+// postURL makes one call of a response_url. Its error never holds the URL.
+func (a *Adapter) postURL(ctx context.Context, url string, m urlMessage) error {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("response_url: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("response_url: not a URL")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := a.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("response_url: %w", quiet(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if resp.StatusCode == http.StatusTooManyRequests {
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return fmt.Errorf("response_url: %w", &slack.RateLimitedError{RetryAfter: max(time.Duration(seconds)*time.Second, time.Second)})
+	}
+	var said slack.SlackResponse
+	word := strings.TrimSpace(string(text))
+	if json.Unmarshal(text, &said) == nil && said.Error != "" {
+		word = said.Error
+	}
+	switch {
+	case word != "ok" && errorWord.MatchString(word):
+		return fmt.Errorf("response_url: %w", slack.SlackErrorResponse{Err: word})
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("response_url: %w", slack.StatusCodeError{Code: resp.StatusCode, Status: resp.Status})
+	case err != nil:
+		return fmt.Errorf("response_url: %w", err)
+	}
+	return nil
+}
+
+// whisper shows a card to one person without a response_url: in the channel,
+// else in a direct message. That one stays, so no secret goes there.
+func (a *Adapter) whisper(ctx context.Context, user string, from origin, c bot.Card) error {
+	now := a.clock.Now()
+	var err error
+	if from.Channel != "" && !direct(from.Channel, from.Name) {
+		err = a.levels(ctx, methodEphemeral, from.Channel, result, render(c, a.team(), now), func(ctx context.Context, options ...slack.MsgOption) error {
+			if from.Thread != "" {
+				options = append(options, slack.MsgOptionTS(from.Thread))
+			}
+			_, err := a.api.PostEphemeralContext(ctx, from.Channel, user, options...)
+			return err
+		})
+		if err == nil || lost(err) || ended(ctx, err) {
+			return err
+		}
+	}
+	if len(c.Secrets) > 0 {
+		c.Secrets = nil
+		c.Lines = append(slices.Clone(c.Lines), "What is secret is not shown in a direct message, because it would stay there. Type the command again.")
+	}
+	channel, err := a.directWith(ctx, user)
+	if err != nil {
+		return err
+	}
+	return a.levels(ctx, methodPost, channel, result, render(c, a.team(), now), func(ctx context.Context, options ...slack.MsgOption) error {
+		_, _, err := a.api.PostMessageContext(ctx, channel, options...)
+		return err
+	})
+}
+
+// directWith is the private conversation with somebody.
+func (a *Adapter) directWith(ctx context.Context, user string) (string, error) {
+	if err := a.limits.enter(ctx, methodDirect, "", result); err != nil {
+		return "", err
+	}
+	c, _, _, err := a.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+	if err != nil {
+		a.limits.pause(methodDirect, "", retryAfter(err))
+		return "", fmt.Errorf("%s: %w", methodDirect, quiet(err))
+	}
+	if c == nil || c.ID == "" {
+		return "", fmt.Errorf("%s: the answer names no channel", methodDirect)
+	}
+	return c.ID, nil
+}
+
+// upload sends a file as a direct message.
+func (a *Adapter) upload(ctx context.Context, user string, f bot.File) error {
+	channel, err := a.directWith(ctx, user)
+	if err != nil {
+		return err
+	}
+	if err := a.limits.enter(ctx, methodFiles, "", result); err != nil {
+		return err
+	}
+	up, err := a.api.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: f.Name, FileSize: len(f.Data)})
+	if err != nil {
+		a.limits.pause(methodFiles, "", retryAfter(err))
+		return fmt.Errorf("files.getUploadURLExternal: %w", quiet(err))
+	}
+	err = a.api.UploadToURL(ctx, slack.UploadToURLParameters{UploadURL: up.UploadURL, Reader: bytes.NewReader(f.Data), Filename: f.Name})
+	if err != nil {
+		return fmt.Errorf("upload: %w", quiet(err))
+	}
+	title := f.Title
+	if title == "" {
+		title = f.Name
+	}
+	_, err = a.api.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
+		Files: []slack.FileSummary{{ID: up.FileID, Title: visible(title)}}, Channel: channel,
+	})
+	if err != nil {
+		a.limits.pause(methodFiles, "", retryAfter(err))
+		return fmt.Errorf("files.completeUploadExternal: %w", quiet(err))
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package slack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"hosterbot/bot"
+)
+
+const (
+	eventType  = "hosterbot_message" // of the metadata that finds a message again
+	lookBack   = 100                 // messages that are looked through for one
+	freshFor   = 10 * time.Minute    // after a start, when a post may be a repetition of one before it
+	editTries  = 3
+	outboxFor  = time.Hour
+	outboxMost = 8192
+)
+
+// outbox remembers what was posted a short while ago, so that the same message
+// does not stand twice, and what was posted and never answered.
+type outbox struct {
+	clock bot.Clock
+
+	mu    sync.Mutex
+	posts map[string]posted
+}
+
+type posted struct {
+	ref bot.Ref   // zero: its fate is not known
+	at  time.Time // of the first try
+}
+
+func newOutbox(clock bot.Clock) *outbox {
+	return &outbox{clock: clock, posts: make(map[string]posted)}
+}
+
+func (o *outbox) find(id string) (posted, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p, ok := o.posts[id]
+	return p, ok && id != ""
+}
+
+func (o *outbox) put(id string, ref bot.Ref) {
+	if id == "" {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.clock.Now()
+	if len(o.posts) >= outboxMost {
+		for k, p := range o.posts {
+			if now.Sub(p.at) > outboxFor {
+				delete(o.posts, k)
+			}
+		}
+		if len(o.posts) >= outboxMost {
+			clear(o.posts)
+		}
+	}
+	at := now
+	if p, ok := o.posts[id]; ok {
+		at = p.at
+	}
+	o.posts[id] = posted{ref, at}
+}
+
+// drop forgets a message that is no longer there.
+func (o *outbox) drop(ref bot.Ref) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for k, p := range o.posts {
+		if p.ref == ref {
+			delete(o.posts, k)
+		}
+	}
+}
+
+// postID names a post for the outbox.
+func postID(p bot.Place, key string) string {
+	if key == "" {
+		return ""
+	}
+	return p.Team + "/" + p.Channel + "/" + p.Thread + "/" + key
+}
+
+// Post implements bot.Adapter. The same key is the same message for an hour,
+// and after a post without an answer for as long as the bot may read the
+// channel; where it may not, the message is sent again, and says so.
+func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card) (bot.Ref, error) {
+	if err := a.ours(p); err != nil {
+		return bot.Ref{}, err
+	}
+	c.Secrets = nil // a channel has too many eyes
+	id := postID(p, key)
+	before, repeated := a.outbox.find(id)
+	if repeated && !before.ref.IsZero() {
+		return before.ref, nil
+	}
+	fresh := a.clock.Now().Sub(a.self().started) < freshFor
+	if id != "" && (repeated || fresh) && a.reads() {
+		ts, err := a.search(ctx, p, key)
+		if err != nil && repeated {
+			return bot.Ref{}, postError("look for the message", err)
+		}
+		if ts != "" {
+			ref := bot.Ref{Place: p, ID: ts}
+			a.outbox.put(id, ref)
+			return ref, nil
+		}
+	} else if repeated {
+		c.Notes = append(slices.Clone(c.Notes), "(sent again)")
+	}
+	ref := bot.Ref{Place: p}
+	err := a.levels(ctx, methodPost, p.Channel, result, render(c, a.team(), a.clock.Now()), func(ctx context.Context, options ...slack.MsgOption) error {
+		if p.Thread != "" {
+			options = append(options, slack.MsgOptionTS(p.Thread))
+		}
+		if key != "" {
+			options = append(options, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"key": key}}))
+		}
+		_, ts, err := a.api.PostMessageContext(ctx, p.Channel, options...)
+		ref.ID = ts
+		return err
+	})
+	if lost(err) {
+		a.outbox.put(id, bot.Ref{})
+	}
+	if err != nil {
+		return bot.Ref{}, postError("post", err)
+	}
+	if ref.ID == "" {
+		a.outbox.put(id, bot.Ref{})
+		return bot.Ref{}, &bot.PostError{Lost: true, Err: fmt.Errorf("post: the answer names no message")}
+	}
+	a.outbox.put(id, ref)
+	return ref, nil
+}
+
+// Edit implements bot.Adapter. An edit may be made twice, so one without an
+// answer is.
+func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
+	if err := a.ours(r.Place); err != nil {
+		return err
+	}
+	c.Secrets = nil
+	u := result
+	if c.Bar != nil {
+		u = progress
+	}
+	m := render(c, a.team(), a.clock.Now())
+	var err error
+	for try := range editTries {
+		if a.clock.Sleep(ctx, backoff(try)) != nil {
+			return postError("edit", ctx.Err())
+		}
+		err = a.levels(ctx, methodUpdate, r.Place.Channel, u, m, func(ctx context.Context, options ...slack.MsgOption) error {
+			_, _, _, err := a.api.UpdateMessageContext(ctx, r.Place.Channel, r.ID, options...)
+			return err
+		})
+		if !lost(err) && !unsent(err) {
+			break
+		}
+	}
+	if gone[code(err)] {
+		a.outbox.drop(r)
+	}
+	return postError("edit", err)
+}
+
+// ours refuses places that are not in the bot's workspace.
+func (a *Adapter) ours(p bot.Place) error {
+	switch {
+	case a.team() == "":
+		return &bot.PostError{Err: fmt.Errorf("post: not connected yet")}
+	case p.Platform != platform || p.Team != "" && p.Team != a.team():
+		return &bot.PostError{Forbidden: true, Err: fmt.Errorf("post: %s is not in workspace %s", p.String(), a.team())}
+	case p.Channel == "":
+		return &bot.PostError{Forbidden: true, Err: fmt.Errorf("post: no channel")}
+	}
+	return nil
+}
+
+// levels makes one call for a message, and for a Slack that refuses its blocks
+// another with simpler ones, and one with none.
+func (a *Adapter) levels(ctx context.Context, method, channel string, u urgency, m message, call func(context.Context, ...slack.MsgOption) error) error {
+	var err error
+	for _, level := range []func() message{func() message { return m }, m.simple, m.bare} {
+		m := level()
+		err = a.once(ctx, method, channel, u, func(ctx context.Context) error {
+			return call(ctx, slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...),
+				slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
+		})
+		if !badBlocks[code(err)] {
+			return err
+		}
+		a.log.Warn("slack refused blocks", "method", method, "err", err)
+	}
+	return err
+}
+
+// once makes one call at the pace of its method, and in one of the slots.
+func (a *Adapter) once(ctx context.Context, method, channel string, u urgency, call func(context.Context) error) error {
+	if err := a.limits.enter(ctx, method, channel, u); err != nil {
+		return err
+	}
+	free, err := a.limits.slot(ctx)
+	if err != nil {
+		return err
+	}
+	defer free()
+	err = call(ctx)
+	if d := retryAfter(err); d > 0 {
+		a.limits.pause(method, channel, d)
+	}
+	return err
+}
+
+// reads tells whether the bot may look for its messages.
+func (a *Adapter) reads() bool {
+	return slices.ContainsFunc(a.self().scopes, func(s string) bool { return strings.HasSuffix(s, ":history") })
+}
+
+// search finds the message of a key; "" if there is none, or if this channel
+// is not one of those that the bot may read.
+func (a *Adapter) search(ctx context.Context, p bot.Place, key string) (string, error) {
+	oldest := strconv.FormatInt(a.clock.Now().Add(-outboxFor).Unix(), 10)
+	var found []slack.Message
+	err := a.once(ctx, methodHistory, "", result, func(ctx context.Context) error {
+		if p.Thread != "" {
+			all, _, _, err := a.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+				ChannelID: p.Channel, Timestamp: p.Thread, Oldest: oldest, Limit: lookBack, IncludeAllMetadata: true,
+			})
+			found = all
+			return err
+		}
+		r, err := a.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: p.Channel, Oldest: oldest, Limit: lookBack, IncludeAllMetadata: true,
+		})
+		if err != nil {
+			return err
+		}
+		found = r.Messages
+		return nil
+	})
+	if c := code(err); c == "missing_scope" || c == "not_in_channel" || c == "channel_not_found" || c == "thread_not_found" {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", methodHistory, quiet(err))
+	}
+	for _, m := range found {
+		if m.Metadata.EventType == eventType && m.Metadata.EventPayload["key"] == key {
+			return m.Timestamp, nil
+		}
+	}
+	return "", nil
+}
