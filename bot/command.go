@@ -95,6 +95,9 @@ type Command struct {
 	// Quiet keeps the operation out of the channel, where nobody's approval is
 	// needed: its answer is private.
 	Quiet bool
+	// Patient says that the effect takes its time after the provider said yes,
+	// so that it is looked for longer.
+	Patient bool
 	// SoftLane frees the lane of an unknown outcome after five minutes: for
 	// what is harmless to do again.
 	SoftLane bool

@@ -41,9 +41,9 @@
 // 2026-11-25. Reads are retried by the client, mutations by execute.go alone.
 // A read is called from twenty places, and to repeat one is always safe.
 //
-// 2026-11-25. The effect of an accepted call without a job is read up to five
-// times within a minute, not once: a system that is asked to shut down takes
-// its time, and "still running" after a second would be noise.
+// 2026-11-25. The effect of an accepted call without a job is read twice
+// within three seconds, and where a system is asked to stop four times within
+// half a minute, not once: "still running" after a moment would be noise.
 //
 // 2026-11-25. A number or an address that could be several things is resolved
 // before the operation is stored, and so after the acknowledgement: the policy

@@ -24,8 +24,12 @@ const (
 	trackAtOnce  = 64 // operations looked at side by side
 )
 
-// lookAfter are the pauses between reads of an accepted operation's effect.
-var lookAfter = []time.Duration{3 * time.Second, 7 * time.Second, 20 * time.Second, 30 * time.Second}
+// lookAfter are the pauses between reads of an accepted operation's effect, and
+// patientAfter those of a Patient command.
+var (
+	lookAfter    = []time.Duration{3 * time.Second}
+	patientAfter = []time.Duration{3 * time.Second, 7 * time.Second, 20 * time.Second}
+)
 
 // Recover puts right what a crash left behind: an intent without an outcome is
 // unknown. It is called once, before Run.
@@ -313,6 +317,10 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 	}
 	c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
 	c.Op = &op
+	pauses := lookAfter
+	if cmd.Patient {
+		pauses = patientAfter
+	}
 	v, err := cmd.Settle(ctx, c)
 	switch {
 	case err == nil && v.Is == Done:
@@ -322,7 +330,7 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 		op.Hint = "Look at it yourself, then say how it ended: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
 		_, err := b.end(ctx, "", op, LostTrack, "Accepted, but what is there now is not what was asked for: "+v.Text, Record{Kind: "state", Text: v.Text})
 		return err
-	case op.Looks >= len(lookAfter):
+	case op.Looks >= len(pauses):
 		text := "Accepted, but the effect could not be read."
 		switch {
 		case err == nil && v.Is == NotDone:
@@ -333,7 +341,7 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 		_, err := b.end(ctx, "", op, Succeeded, text, Record{Kind: "state", Text: text})
 		return err
 	}
-	op.NextAt = b.clock.Now().Add(b.scaled(lookAfter[op.Looks]))
+	op.NextAt = b.clock.Now().Add(b.scaled(pauses[op.Looks]))
 	op.Looks++
 	_, err = b.store1(ctx, "", op, Written{})
 	return err

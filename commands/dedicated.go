@@ -231,7 +231,7 @@ func (p *provider) dedicatedRebootRow() bot.Command {
 // dedicatedPower is the row of a power button of dedicated servers.
 func (p *provider) dedicatedPower(s signal, send func(context.Context, int) (hoster.Result, error)) bot.Command {
 	return bot.Command{
-		Words: "dedicated " + s.verb, Effect: bot.EffectInterrupts,
+		Words: "dedicated " + s.verb, Effect: bot.EffectInterrupts, Patient: s.asks,
 		Params:  []bot.Param{p.serverParam("Server to " + s.verb)},
 		Example: "dedicated " + s.verb + " 7",
 		Preview: func(ctx context.Context, c *bot.Call) (bot.Preview, error) {
@@ -239,10 +239,9 @@ func (p *provider) dedicatedPower(s signal, send func(context.Context, int) (hos
 			if err != nil {
 				return bot.Preview{}, err
 			}
-			if err := s.refuse(dedicatedThing(d.id), "dedicated", d.id, d.state); err != nil {
-				return bot.Preview{}, err
-			}
-			return d.preview(s.title + " " + titled(c, dedicatedID(d.id))), nil
+			preview := d.preview(s.title + " " + titled(c, dedicatedID(d.id)))
+			preview.Notes = append(preview.Notes, s.notes(dedicatedThing(d.id), d.state)...)
+			return preview, nil
 		},
 		Run: func(ctx context.Context, c *bot.Call) bot.Outcome {
 			o := outcome(send(ctx, serverOf(c)))

@@ -19,11 +19,6 @@ func TestPreviewsRefuseWhatMakesNoSense(t *testing.T) {
 	}{
 		{"vm delete 4001", bot.Conflict, "VM `4001` is running, and the provider deletes a running VM only by force. Stop it first: `vm shutdown 4001`. Or pull the plug: `vm delete 4001 --force`."},
 		{"vm delete 4711 --force", bot.Missing, "The provider knows no VM `4711`"},
-		{"vm start 4001", bot.Conflict, "VM `4001` is already running."},
-		{"vm shutdown 4007", bot.Conflict, "VM `4007` is halted already."},
-		{"vm stop 4007", bot.Conflict, "VM `4007` is halted already."},
-		{"vm reboot 4007", bot.Conflict, "VM `4007` is halted, not running. Start it: `vm start 4007`."},
-		{"vm reset 4007", bot.Conflict, "Start it: `vm start 4007`."},
 		{"vm resize 4001", bot.Invalid, "Say what to change: `--cores`, `--mem`, `--disk` or `--ips`."},
 		{"vm resize 4001 --disk 10G", bot.Invalid, "The disk cannot shrink from 100 GiB to 10 GiB"},
 		{"vm resize 4001 --cores 2 --mem 2G", bot.Conflict, "VM `4001` has this size already: 2 cores, 2 GiB memory, 100 GiB disk."},
@@ -36,7 +31,6 @@ func TestPreviewsRefuseWhatMakesNoSense(t *testing.T) {
 		{"dedicated order 7 --template \"Debian Buster\"", bot.Conflict, "Server `7` is yours already"},
 		{"dedicated order 999 --template \"Debian Buster\"", bot.Missing, "Server `999` is not on the market. `dedicated market` lists what is."},
 		{"dedicated order 9 --template \"Debian 10\"", bot.Invalid, "`Debian 10` could be `Debian 10 Buster (DE)`, `Debian 10 Buster - Software RAID (DE)`."},
-		{"dedicated start 7", bot.Conflict, "Dedicated server `7` is already running."},
 		{"dedicated terminate 8", bot.Missing, "The provider knows no dedicated server `8`"},
 		{"software install 4711 ts3", bot.Missing, "There is no VM and no dedicated server `4711`."},
 		{"software install vm/4711 ts3", bot.Missing, "The provider knows no VM `4711`"},
@@ -199,4 +193,17 @@ func TestAFailedReadDeniesAnAddress(t *testing.T) {
 	_, err := w.call("software install 203.0.113.13 ts3")
 	kind, _ := personal(t, err)
 	require.Equal(t, bot.Unavailable, kind, "the VM that could not be read might be the owner")
+}
+
+func TestPowerThatMakesLittleSenseIsSaidAndNotRefused(t *testing.T) {
+	w := start(t)
+	for line, note := range map[string]string{
+		"vm start 4001":     "VM `4001` is already running.",
+		"vm shutdown 4007":  "VM `4007` is halted, not running.",
+		"vm stop 4007":      "VM `4007` is halted, not running.",
+		"vm reboot 4007":    "VM `4007` is halted, not running.",
+		"dedicated start 7": "Dedicated server `7` is already running.",
+	} {
+		require.Contains(t, w.mustPreview(line).Notes, note, line)
+	}
 }

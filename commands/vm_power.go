@@ -16,29 +16,32 @@ type signal struct {
 	note    string // small print of the preview
 	starts  bool   // for machines that stand still; the others are for those that run
 	restart bool   // it runs again at the end
+	asks    bool   // the machine's system is asked, and takes its time
 }
 
 var (
 	startSignal    = signal{verb: "start", title: "Start", done: "is running.", starts: true}
-	shutdownSignal = signal{verb: "shutdown", title: "Shut down", done: "has shut down.", note: "Its system is asked to stop, and may not obey."}
+	shutdownSignal = signal{verb: "shutdown", title: "Shut down", done: "has shut down.", asks: true, note: "Its system is asked to stop, and may not obey."}
 	stopSignal     = signal{verb: "stop", title: "Stop", done: "has stopped.", note: "This pulls the plug: what is not on disk is lost."}
-	rebootSignal   = signal{verb: "reboot", title: "Reboot", done: "has restarted.", restart: true, note: "Its system is asked to restart, and may not obey."}
+	rebootSignal   = signal{verb: "reboot", title: "Reboot", done: "has restarted.", restart: true, asks: true, note: "Its system is asked to restart, and may not obey."}
 	resetSignal    = signal{verb: "reset", title: "Reset", done: "has restarted.", restart: true, note: "This pulls the plug: what is not on disk is lost."}
 )
 
-// refuse says why the signal makes no sense in a state; nil if it does.
-func (s signal) refuse(what, noun string, id int, state string) error {
-	isRunning := state == running
-	switch {
-	case s.starts && isRunning:
-		return bot.Errorf(bot.Conflict, "%s is already running.", upper(what))
-	case s.starts || isRunning:
-		return nil
-	case s.restart:
-		return bot.Errorf(bot.Conflict, "%s is %s, not running.", upper(what), bot.Clean(state)).
-			WithHint("Start it: %s.", bot.Code(fmt.Sprintf("%s start %d", noun, id)))
+// notes are the small print of the preview: what the signal does, and that it
+// makes little sense in the state that was read. It is not refused for that: a
+// state can be stale, and the person may know better.
+func (s signal) notes(what, state string) []string {
+	var notes []string
+	if s.note != "" {
+		notes = append(notes, s.note)
 	}
-	return bot.Errorf(bot.Conflict, "%s is %s already.", upper(what), bot.Clean(state))
+	switch isRunning := state == running; {
+	case s.starts && isRunning:
+		notes = append(notes, upper(what)+" is already running.")
+	case !s.starts && !isRunning:
+		notes = append(notes, upper(what)+" is "+bot.Clean(state)+", not running.")
+	}
+	return notes
 }
 
 // settled tells by a machine's state whether a start or a stop has happened.
@@ -90,7 +93,7 @@ func (p *provider) vmResetRow() bot.Command {
 // vmPower is the row of a power button of VMs.
 func (p *provider) vmPower(s signal, send func(context.Context, int) (hoster.Result, error)) bot.Command {
 	row := bot.Command{
-		Words: "vm " + s.verb, Effect: bot.EffectInterrupts,
+		Words: "vm " + s.verb, Effect: bot.EffectInterrupts, Patient: s.asks,
 		Params:  []bot.Param{p.vmParam("VM to " + s.verb)},
 		Example: "vm " + s.verb + " 4001",
 		Preview: func(ctx context.Context, c *bot.Call) (bot.Preview, error) {
@@ -98,13 +101,8 @@ func (p *provider) vmPower(s signal, send func(context.Context, int) (hoster.Res
 			if err != nil {
 				return bot.Preview{}, err
 			}
-			if err := s.refuse(vmThing(v.id), "vm", v.id, v.status.State); err != nil {
-				return bot.Preview{}, err
-			}
 			preview := v.preview(s.title + " " + titled(c, vmID(v.id)))
-			if s.note != "" {
-				preview.Notes = []string{s.note}
-			}
+			preview.Notes = s.notes(vmThing(v.id), v.status.State)
 			return preview, nil
 		},
 		Run: func(ctx context.Context, c *bot.Call) bot.Outcome {

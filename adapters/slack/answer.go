@@ -49,13 +49,14 @@ func (u *replyURL) use(now time.Time) bool {
 	return true
 }
 
-func (u *replyURL) replaces() bool {
+// stands tells whether something for this person stands there.
+func (u *replyURL) stands() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.mine && !u.public
+	return u.mine
 }
 
-func (u *replyURL) stands() {
+func (u *replyURL) stood() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.mine = true
@@ -155,7 +156,7 @@ func (s *answer) reply(ctx context.Context, c bot.Card) error {
 		s.a.log.Warn("acknowledgement not delivered", "err", err)
 	}
 	if s.url != nil {
-		done, err := s.a.respond(ctx, s.url, s.call.from, render(c, s.a.team(), s.a.clock.Now()))
+		done, err := s.a.respond(ctx, s.url, s.call.from, render(c, s.a.team(), s.a.clock.Now()), false)
 		if done || ctx.Err() != nil {
 			return err
 		}
@@ -210,11 +211,8 @@ func asTable(f bot.File) *bot.Table {
 // aside answers without replacing what stands there.
 func (s *answer) aside(ctx context.Context, c bot.Card) error {
 	if s.url != nil {
-		beside := &replyURL{url: s.url.url, until: s.url.until, public: true}
-		if s.url.use(s.a.clock.Now()) {
-			if done, err := s.a.respond(ctx, beside, s.call.from, render(c, s.a.team(), s.a.clock.Now())); done {
-				return err
-			}
+		if done, err := s.a.respond(ctx, s.url, s.call.from, render(c, s.a.team(), s.a.clock.Now()), true); done {
+			return err
 		}
 	}
 	return s.a.whisper(ctx, s.call.user, s.call.from, c)
@@ -231,52 +229,52 @@ type urlMessage struct {
 	UnfurlMedia     bool          `json:"unfurl_media"`
 }
 
-// respond answers through a response_url. done is false if nothing can have
-// been shown, so that another way may be tried.
-func (a *Adapter) respond(ctx context.Context, u *replyURL, from origin, m message) (done bool, err error) {
-	again := false // the next try is a repetition, which must not show twice
+// respond answers through a response_url; beside leaves standing what stands
+// there. done is false if nothing can have been shown, so that another way may
+// be tried.
+func (a *Adapter) respond(ctx context.Context, u *replyURL, from origin, m message, beside bool) (done bool, err error) {
+	beside = beside || u.public
 	for _, level := range []func() message{func() message { return m }, m.simple, m.bare} {
 		m := level()
-		for try := 0; try < 3; try++ {
-			if !u.use(a.clock.Now()) {
-				if err == nil {
-					err = errURLUsed
-				}
-				return again && u.public, err
-			}
-			msg := urlMessage{Text: m.text, Blocks: m.blocks, ResponseType: "ephemeral", ReplaceOriginal: u.replaces() || again && !u.public}
-			if !msg.ReplaceOriginal {
-				msg.ThreadTS = from.Thread
-			}
-			err = a.postURL(ctx, u.url, msg)
-			wait := retryAfter(err)
-			switch {
-			case err == nil:
-				u.stands()
-				return true, nil
-			case ctx.Err() != nil:
-				return true, err
-			case wait > 0:
-				if wait > waitURL || a.clock.Sleep(ctx, wait) != nil {
-					return again && u.public, err
-				}
-				continue
-			case lost(err):
-				if u.public {
-					return true, err // a second one would stand beside the first
-				}
-				again = true
-				continue
-			case badBlocks[code(err)]:
-			default:
-				return false, err
-			}
-			break
+		msg := urlMessage{Text: m.text, Blocks: m.blocks, ResponseType: "ephemeral", ReplaceOriginal: !beside && u.stands()}
+		if !msg.ReplaceOriginal {
+			msg.ThreadTS = from.Thread
+		}
+		done, err = a.insist(ctx, u, msg, beside)
+		if err == nil && !beside {
+			u.stood()
 		}
 		if !badBlocks[code(err)] {
-			return false, err
+			return done, err
 		}
 		a.log.Warn("slack refused blocks", "err", err)
+	}
+	return false, err
+}
+
+// insist makes a call of a response_url until it is answered, as long as a
+// repetition does no harm: what replaces may be sent twice, what would stand
+// beside the first may not.
+func (a *Adapter) insist(ctx context.Context, u *replyURL, msg urlMessage, beside bool) (done bool, err error) {
+	for u.use(a.clock.Now()) {
+		err = a.postURL(ctx, u.url, msg)
+		wait := retryAfter(err)
+		switch {
+		case err == nil, ctx.Err() != nil:
+			return true, err
+		case wait > waitURL || wait > 0 && a.clock.Sleep(ctx, wait) != nil:
+			return done, err
+		case wait > 0:
+		case lost(err) && beside:
+			return true, err
+		case lost(err):
+			msg.ReplaceOriginal, msg.ThreadTS = true, ""
+		case !unsent(err):
+			return false, err
+		}
+	}
+	if err == nil {
+		err = errURLUsed
 	}
 	return false, err
 }

@@ -115,7 +115,8 @@ func unsent(err error) bool {
 // lost tells whether a call may have been done although its answer says
 // nothing: no answer, half an answer, or a fault inside Slack.
 func lost(err error) bool {
-	if err == nil || retryAfter(err) > 0 || unsent(err) {
+	var early *bot.PostError // made before the call
+	if err == nil || errors.As(err, &early) || retryAfter(err) > 0 || unsent(err) {
 		return false
 	}
 	if c := code(err); c != "" {

@@ -83,7 +83,7 @@ func newLimits(clock bot.Clock) *limits {
 	return &limits{clock: clock, slots: make(chan struct{}, postsAtOnce), gates: make(map[string]*gate)}
 }
 
-// key is the gate that a call passes.
+// gateKey names the gate that a call passes.
 func gateKey(method, channel string) string {
 	if paces[method].channel {
 		return method + " " + channel
@@ -106,7 +106,7 @@ func (l *limits) enter(ctx context.Context, method, channel string, u urgency) e
 		if d > 0 {
 			patience -= d
 			if err := l.clock.Sleep(ctx, d); err != nil {
-				return err
+				return &bot.PostError{Err: err}
 			}
 		}
 		if booked {
@@ -178,6 +178,6 @@ func (l *limits) slot(ctx context.Context) (free func(), err error) {
 	case l.slots <- struct{}{}:
 		return func() { <-l.slots }, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, &bot.PostError{Err: ctx.Err()}
 	}
 }

@@ -327,7 +327,7 @@ func (a *Adapter) overloaded(ctx context.Context, on *conn, e envelope) {
 	if answer == nil && c.url != "" {
 		a.calls.start(a.calls.busy, func() {
 			u := &replyURL{url: c.url, public: true, until: a.clock.Now().Add(urlFor)}
-			if _, err := a.respond(ctx, u, origin{}, render(busy, "", a.clock.Now())); err != nil {
+			if _, err := a.respond(ctx, u, origin{}, render(busy, "", a.clock.Now()), true); err != nil {
 				a.log.Debug("overload not told", "err", err)
 			}
 		})

@@ -81,7 +81,7 @@ func render(c bot.Card, team string, now time.Time) message {
 		l.section(mrkdwn(pinged))
 	}
 	if cut := l.cutText(); cut != "" {
-		l.blocks = append(l.blocks, context(plain(cut)))
+		l.blocks = append(l.blocks, small(plain(cut)))
 	}
 	return message{text: text(c, now), blocks: append(l.blocks, last...)}
 }
@@ -197,7 +197,7 @@ func (l *layout) lines(what string, lines []string) {
 }
 
 func (l *layout) notes(notes []string) {
-	l.chunks("notes", notes, func(t *slack.TextBlockObject) slack.Block { return context(t) })
+	l.chunks("notes", notes, small)
 }
 
 func (l *layout) chunks(what string, lines []string, block func(*slack.TextBlockObject) slack.Block) {
@@ -339,7 +339,8 @@ func records(t *bot.Table) []string {
 	return out
 }
 
-func context(t *slack.TextBlockObject) *slack.ContextBlock { return slack.NewContextBlock("", t) }
+// small is small print.
+func small(t *slack.TextBlockObject) slack.Block { return slack.NewContextBlock("", t) }
 
 // member is how Slack writes somebody's ID.
 var member = regexp.MustCompile(`^[UW][A-Z0-9]{1,31}$`)

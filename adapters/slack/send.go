@@ -104,19 +104,18 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	if repeated && !before.ref.IsZero() {
 		return before.ref, nil
 	}
-	fresh := a.clock.Now().Sub(a.self().started) < freshFor
-	if id != "" && (repeated || fresh) && a.reads() {
-		ts, err := a.search(ctx, p, key)
-		if err != nil && repeated {
+	if fresh := a.clock.Now().Sub(a.self().started) < freshFor; id != "" && (repeated || fresh) {
+		ts, readable, err := a.search(ctx, p, key)
+		switch {
+		case err != nil && repeated:
 			return bot.Ref{}, postError("look for the message", err)
-		}
-		if ts != "" {
+		case ts != "":
 			ref := bot.Ref{Place: p, ID: ts}
 			a.outbox.put(id, ref)
 			return ref, nil
+		case repeated && !readable:
+			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
 		}
-	} else if repeated {
-		c.Notes = append(slices.Clone(c.Notes), "(sent again)")
 	}
 	ref := bot.Ref{Place: p}
 	err := a.levels(ctx, methodPost, p.Channel, result, render(c, a.team(), a.clock.Now()), func(ctx context.Context, options ...slack.MsgOption) error {
@@ -223,17 +222,15 @@ func (a *Adapter) once(ctx context.Context, method, channel string, u urgency, c
 	return err
 }
 
-// reads tells whether the bot may look for its messages.
-func (a *Adapter) reads() bool {
-	return slices.ContainsFunc(a.self().scopes, func(s string) bool { return strings.HasSuffix(s, ":history") })
-}
-
-// search finds the message of a key; "" if there is none, or if this channel
-// is not one of those that the bot may read.
-func (a *Adapter) search(ctx context.Context, p bot.Place, key string) (string, error) {
+// search finds the message of a key; "" if there is none. readable is false
+// where the bot may not look.
+func (a *Adapter) search(ctx context.Context, p bot.Place, key string) (ts string, readable bool, err error) {
+	if !slices.ContainsFunc(a.self().scopes, func(s string) bool { return strings.HasSuffix(s, ":history") }) {
+		return "", false, nil
+	}
 	oldest := strconv.FormatInt(a.clock.Now().Add(-outboxFor).Unix(), 10)
 	var found []slack.Message
-	err := a.once(ctx, methodHistory, "", result, func(ctx context.Context) error {
+	err = a.once(ctx, methodHistory, "", result, func(ctx context.Context) error {
 		if p.Thread != "" {
 			all, _, _, err := a.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
 				ChannelID: p.Channel, Timestamp: p.Thread, Oldest: oldest, Limit: lookBack, IncludeAllMetadata: true,
@@ -250,16 +247,17 @@ func (a *Adapter) search(ctx context.Context, p bot.Place, key string) (string, 
 		found = r.Messages
 		return nil
 	})
-	if c := code(err); c == "missing_scope" || c == "not_in_channel" || c == "channel_not_found" || c == "thread_not_found" {
-		return "", nil
+	switch code(err) {
+	case "missing_scope", "not_in_channel", "channel_not_found", "thread_not_found":
+		return "", false, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", methodHistory, quiet(err))
+		return "", true, fmt.Errorf("%s: %w", methodHistory, quiet(err))
 	}
 	for _, m := range found {
 		if m.Metadata.EventType == eventType && m.Metadata.EventPayload["key"] == key {
-			return m.Timestamp, nil
+			return m.Timestamp, true, nil
 		}
 	}
-	return "", nil
+	return "", true, nil
 }
