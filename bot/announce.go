@@ -81,13 +81,18 @@ func (b *Bot) announceDue(ctx context.Context) (time.Time, error) {
 
 // sendThread sends what one thread is owed, in order, until one cannot be sent.
 func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
-	for _, o := range owed {
+	for i, o := range owed {
 		if ctx.Err() != nil {
 			return
 		}
 		t, err := b.sendOwed(ctx, o)
 		now := b.clock.Now()
 		ctx := context.WithoutCancel(ctx) // what stands in the chat is recorded, also at the end
+		if err != nil && t.Op != 0 {      // the root that was posted for it stands
+			if err := b.store.Deliver(ctx, now, Owed{}, t); err != nil {
+				b.log.Error("root not recorded", "op", o.Op, "err", err)
+			}
+		}
 		var later *laterError
 		switch {
 		case err == nil:
@@ -97,7 +102,7 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 			err = b.store.Postpone(ctx, now, o, later.until)
 		default:
 			b.metrics.Message(o.Kind, false)
-			b.retryOwed(ctx, key, o, err)
+			b.retryOwed(ctx, key, owed[i:], err)
 			return
 		}
 		if err != nil {
@@ -113,9 +118,11 @@ type laterError struct{ until time.Time }
 
 func (*laterError) Error() string { return "too soon" }
 
-// retryOwed decides what becomes of a message that could not be sent.
-func (b *Bot) retryOwed(ctx context.Context, key string, o Owed, err error) {
+// retryOwed decides what becomes of a message that could not be sent, the first
+// of the rest that its thread is owed.
+func (b *Bot) retryOwed(ctx context.Context, key string, rest []Owed, err error) {
 	now := b.clock.Now()
+	o := rest[0]
 	var post *PostError
 	pause := min(time.Second<<min(o.Tries, 10), retryMost)
 	if errors.As(err, &post) {
@@ -129,8 +136,10 @@ func (b *Bot) retryOwed(ctx context.Context, key string, o Owed, err error) {
 		}
 		return
 	}
-	if err := b.store.Postpone(ctx, now, o, now.Add(pause)); err != nil {
-		b.log.Error("message not put off", "op", o.Op, "err", err)
+	for _, o := range rest { // in order: none overtakes the first
+		if err := b.store.Postpone(ctx, now, o, now.Add(pause)); err != nil {
+			b.log.Error("message not put off", "op", o.Op, "err", err)
+		}
 	}
 	b.paused.put(key, now.Add(pause))
 }
@@ -167,8 +176,13 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	if place.Thread == "" {
 		place.Thread = t.Root.ID
 	}
-	_, err = a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
-	return t, err
+	if o.Kind == OwedEnd {
+		o.Card.Mentions = []Account{b.account(b.policy.Current(), op.Person, o.Place.Platform)}
+	}
+	if _, err := a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card); err != nil {
+		return t, err
+	}
+	return t, nil
 }
 
 // thread is the root message of an operation in a place, as it is known.
@@ -196,7 +210,7 @@ func (b *Bot) sendRoot(ctx context.Context, a Adapter, op *Operation, t Thread) 
 	if !t.Root.IsZero() && progress && now.Sub(t.ShownAt) < editEvery {
 		return t, &laterError{t.ShownAt.Add(editEvery)}
 	}
-	card := b.rootCard(ctx, op)
+	card := b.rootCard(ctx, op, t.Place.Platform)
 	var err error
 	if !t.Root.IsZero() {
 		err = a.Edit(ctx, t.Root, card)
@@ -206,10 +220,11 @@ func (b *Bot) sendRoot(ctx context.Context, a Adapter, op *Operation, t Thread) 
 		}
 	}
 	if err == nil && t.Root.IsZero() {
-		t.Root, err = a.Post(ctx, t.Place, fmt.Sprintf("root/%d/%s", op.ID, t.Place), card)
+		t.Root, err = a.Post(ctx, t.Place, fmt.Sprintf("root/%d/%s/%d", op.ID, t.Place, t.Posted), card)
+		t.Posted++
 	}
 	if err != nil {
-		return t, err
+		return Thread{}, err
 	}
 	t.Shown, t.State, t.ShownAt = op.Version, op.State, now
 	return t, nil

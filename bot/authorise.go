@@ -47,7 +47,7 @@ func (b *Bot) decide(ctx context.Context, who asker, cmd *Command, targets []Tar
 // own needs no grant.
 func (b *Bot) decideOwn(ctx context.Context, who asker, cmd *Command, args Args, targets []Target, facts Facts, final, breakGlass bool) (policy.Answer, error) {
 	a, err := b.decide(ctx, who, cmd, targets, facts, final, breakGlass)
-	if err != nil || a.Allowed || cmd.Own == nil || who.person == "" || len(a.Rules) > 0 && a.Rules[0].Kind != "default" {
+	if err != nil || a.Allowed || cmd.Own == nil || who.person == "" || who.place.Shared || len(a.Rules) != 1 || a.Rules[0].Kind != "default" {
 		return a, err
 	}
 	if !cmd.Own(ctx, b.call(ctx, who, cmd, args, targets)) {
@@ -143,21 +143,20 @@ func targetText(targets []Target) string {
 
 // deny records a refusal and answers with it. Where a break-glass rule would
 // help, its button stands below.
-func (b *Bot) deny(ctx context.Context, answer Responder, who asker, p Parsed, a policy.Answer) {
+func (b *Bot) deny(ctx context.Context, key string, answer Responder, who asker, p Parsed, a policy.Answer) {
 	c := denial(who.snap, p.Command, a)
-	written := Written{Audit: []Record{commandRecord("denied", who, p.Command, p.Args, p.Targets, a)}}
 	now := b.clock.Now()
-	b.metrics.Command(p.Command.Words, "denied", 0)
-	if a.BreakGlass == nil {
-		if err := b.store.Append(ctx, now, "", written); err != nil {
-			b.log.Error("audit record not written", "err", err)
-		}
+	*who.outcome = "denied"
+	if err := b.store.Append(ctx, now, key, Written{Audit: []Record{commandRecord("denied", who, p.Command, p.Args, p.Targets, a)}}); err != nil {
+		b.log.Error("audit record not written", "err", err)
+	}
+	if a.BreakGlass == nil || !p.Command.Mutates() {
 		b.say(ctx, answer, c)
 		return
 	}
-	saved, err := b.store.SaveRead(ctx, now, b.newRead(who, p, 0), written)
+	saved, err := b.store.SaveRead(ctx, now, b.newRead(who, p, 0), Written{})
 	if err != nil {
-		b.log.Error("audit record not written", "err", err)
+		b.log.Error("refusal not stored", "err", err)
 	} else {
 		c.Buttons = append(c.Buttons, Button{Label: "Break glass", Style: Danger, Code: readCode(saved, actBreakGlass)})
 		c.Notes = append(c.Notes, "Break glass runs it without approvals, and tells everybody: "+Code(a.BreakGlass.ID)+".")
@@ -169,7 +168,7 @@ func (b *Bot) deny(ctx context.Context, answer Responder, who asker, p Parsed, a
 func (b *Bot) refuseStranger(ctx context.Context, answer Responder, who asker, cmd *Command) {
 	b.record(ctx, Record{Kind: "denied", Account: who.account.String(), Place: who.place.String(), Command: cmd.Words,
 		Decision: "deny", Policy: who.snap.Hash(), Text: "unknown account"})
-	b.metrics.Command(cmd.Words, "stranger", 0)
+	*who.outcome = "stranger"
 	b.say(ctx, answer, Card{Tone: Bad, Title: "Not allowed: " + Code(cmd.Words), Lines: []string{
 		"The policy does not know your account " + Code(who.account.String()) + ".",
 		"Ask whoever keeps the policy file to add you under " + Code("people") + ". " + Code("whoami") + " shows what to paste.",

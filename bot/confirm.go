@@ -43,7 +43,7 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 		return
 	}
 	if !a.Allowed {
-		b.deny(ctx, answer, who, p, a)
+		b.deny(ctx, key, answer, who, p, a)
 		return
 	}
 	places, notes, err := b.places(ctx, who, a.Requirement)
@@ -93,6 +93,10 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 	}
 	fail.Point("after_request")
 	b.ack(ctx, answer)
+	if stored.Repeated && stored.State == Confirming && stored.Digest != "" && stored.Person == who.person {
+		b.say(ctx, answer, b.confirmCard(ctx, who, &stored.Operation, policy.Answer{}))
+		return
+	}
 	if stored.Repeated {
 		b.say(ctx, answer, Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", stored.ID), Lines: []string{b.story(&stored.Operation)}})
 		return
@@ -209,9 +213,7 @@ func (b *Bot) places(ctx context.Context, who asker, r policy.Requirement) ([]Pl
 // prepare reads the target, decides with what it found, and shows the
 // requester what will be hit.
 func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op Operation) {
-	stop := b.clock.AfterFunc(slowAfter, func() {
-		b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + op.Title + " …"})
-	})
+	stop := b.showWork(ctx, answer, op.Title)
 	op, card, err := b.prepared(ctx, who, op)
 	stop()
 	switch {
@@ -319,6 +321,14 @@ func (b *Bot) makeReady(op *Operation, now time.Time) {
 	op.NextAt = now
 }
 
+// votesWithin is how long votes are collected.
+func votesWithin(r policy.Requirement) time.Duration {
+	if r.Within == 0 {
+		return pendingFor
+	}
+	return r.Within
+}
+
 // confirmed moves an operation on that its requester wants: to the votes, or
 // to be sent.
 func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation) (Operation, error) {
@@ -327,11 +337,7 @@ func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation
 	rec := Record{Kind: "confirmed", Person: who.person, Account: who.account.String(), Place: who.place.String(), Digest: op.Digest}
 	if len(op.Requirement.Approve) > 0 {
 		op.State = Pending
-		within := op.Requirement.Within
-		if within == 0 {
-			within = pendingFor
-		}
-		op.Expires = now.Add(b.scaled(within))
+		op.Expires = now.Add(b.scaled(votesWithin(op.Requirement)))
 		op.NextAt = op.Expires
 	} else {
 		b.makeReady(&op, now)
@@ -425,7 +431,7 @@ func (b *Bot) store1(ctx context.Context, key string, op Operation, w Written) (
 		return op, err
 	}
 	if stored.Repeated {
-		return stored.Operation, ErrConflict
+		return stored.Operation, errRepeated
 	}
 	b.metrics.State(stored.State)
 	if len(w.Owed) > 0 {
@@ -433,6 +439,9 @@ func (b *Bot) store1(ctx context.Context, key string, op Operation, w Written) (
 	}
 	return stored.Operation, nil
 }
+
+// errRepeated is the ErrConflict of a delivery that came before.
+var errRepeated = fmt.Errorf("delivered before: %w", ErrConflict)
 
 // opRecord fills in what an audit record of an operation always has.
 func opRecord(op *Operation, rec Record) Record {
@@ -459,7 +468,11 @@ func (b *Bot) endTook(ctx context.Context, key string, op Operation, to State, o
 	}
 	w := Written{Audit: []Record{opRecord(&op, rec)}, Took: took}
 	if !op.Silent {
-		w.Owed = append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedEnd, b.endCard(&op))...)
+		kind := OwedEnd
+		if !to.Final() { // a person will end it, and that is the end of its thread
+			kind = OwedLine
+		}
+		w.Owed = append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, kind, b.endCard(&op))...)
 	}
 	stored, err := b.store1(ctx, key, op, w)
 	if err == nil {

@@ -22,6 +22,7 @@ const (
 	throttlePause  = 2 * time.Second  // after a 429 that does not say how long
 	lookAgain      = 15 * time.Second // until an unreadable target is read again
 	laneAgain      = 3 * time.Second  // until a busy lane is tried again
+	laneUnknown    = 30 * time.Second // and one that waits for a person
 	softLaneFor    = 5 * time.Minute  // an unknown outcome keeps a soft lane
 	passwordFor    = time.Hour        // a password that exists only in its answer is kept
 )
@@ -42,6 +43,9 @@ func (b *Bot) proceed(ctx context.Context, op Operation) error {
 	if !ok {
 		_, err := b.end(ctx, "", op, Invalidated, Code(op.Command)+" is no longer a command.", Record{Kind: "state"})
 		return err
+	}
+	if busy := b.holder(ctx, op.Lane, op.ID); busy != 0 { // no need to read the target for that
+		return b.waitForLane(ctx, op, busy)
 	}
 	who := b.requester(ctx, &op)
 	checked, done, err := b.check(ctx, who, cmd, op)
@@ -72,10 +76,11 @@ func (b *Bot) wait(ctx context.Context, op Operation, what string, until time.Ti
 // if nobody knows how it ended.
 func (b *Bot) waitForLane(ctx context.Context, op Operation, holder int64) error {
 	op.Unblocks = ""
+	again := laneAgain
 	if h, err := b.store.Operation(ctx, holder); err == nil && (h.State == Unknown || h.State == NeedsHuman || h.State == LostTrack) {
-		op.Unblocks = opCode(&h, actResolve)
+		op.Unblocks, again = opCode(&h, actResolve), laneUnknown
 	}
-	return b.waitBlocked(ctx, op, b.busyText(ctx, holder), b.clock.Now().Add(b.scaled(laneAgain)))
+	return b.waitBlocked(ctx, op, b.busyText(ctx, holder), b.clock.Now().Add(b.scaled(again)))
 }
 
 func (b *Bot) waitBlocked(ctx context.Context, op Operation, what string, until time.Time) error {
@@ -107,6 +112,9 @@ func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) 
 	}
 	fresh := op
 	fresh.apply(pv)
+	if op.Digest != "" && fresh.Sum() != op.Digest {
+		return op, true, b.invalidate(ctx, op, "What would run now is not what was asked for: "+Code(argText(cmd.recorded(op.Args)))+" has become "+Code(argText(cmd.recorded(fresh.Args)))+".")
+	}
 	a, err := b.decideOwn(ctx, who, cmd, fresh.Args, fresh.Targets, pv.Facts, true, op.BreakGlass != "")
 	switch {
 	case err != nil:
@@ -169,6 +177,11 @@ func differences(was, is []Field) []string {
 			out = append(out, w.Label+" was "+w.Value+", is "+is[i].Value)
 		}
 	}
+	for _, f := range is {
+		if !slices.ContainsFunc(was, func(w Field) bool { return w.Label == f.Label }) {
+			out = append(out, f.Label+" is new: "+f.Value)
+		}
+	}
 	return out
 }
 
@@ -192,7 +205,7 @@ func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error
 	})
 	now := b.clock.Now()
 	op.State, op.Waits = Pending, ""
-	op.Expires = now.Add(b.scaled(pendingFor))
+	op.Expires = now.Add(b.scaled(votesWithin(op.Requirement)))
 	op.NextAt = op.Expires
 	text := "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy. It needs another."
 	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: text})...)
@@ -265,8 +278,10 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 		op.Attempts = op.Attempts[:len(op.Attempts)-1]
 		op.Expires = now.Add(b.scaled(readyFor))
 		return b.waitForLane(ctx, op, busy.Holder)
-	case err != nil:
+	case errors.Is(err, ErrConflict):
 		return err
+	case err != nil:
+		return b.unsent(ctx, who, cmd, op.ID, err)
 	}
 	fail.Point("after_intent")
 	b.calls.Add(1)
@@ -285,6 +300,26 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	fail.Point("after_response")
 	b.given.drop(stored.ID)
 	return b.conclude(ctx, who, cmd, stored, out)
+}
+
+// unsent is for an intent whose storing failed: nothing was sent. The store may
+// have taken it all the same, and then the operation goes back to checking.
+func (b *Bot) unsent(ctx context.Context, who asker, cmd *Command, id int64, cause error) error {
+	ctx = context.WithoutCancel(ctx)
+	var stands *Operation
+	if err := b.keep(ctx, func() error {
+		op, err := b.store.Operation(ctx, id)
+		if err == nil && op.State == Intent {
+			stands = &op
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if stands == nil {
+		return cause
+	}
+	return b.conclude(ctx, who, cmd, *stands, Outcome{Class: NotSent, Text: "The store did not say that it had recorded the intent."})
 }
 
 // runOne makes the call. A panic in it leaves the outcome unknown.
@@ -380,8 +415,10 @@ func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Oper
 func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Record) error {
 	now := b.clock.Now()
 	sends, since := 0, now
-	for i := len(op.Attempts) - 1; i >= 0 && op.Attempts[i].Class == out.Class; i-- {
-		sends, since = sends+1, op.Attempts[i].At
+	for i := len(op.Attempts) - 1; i >= 0; i-- { // the classes may take turns
+		if op.Attempts[i].Class == out.Class {
+			sends, since = sends+1, op.Attempts[i].At
+		}
 	}
 	most, within, pause := retrySends, retryWithin, time.Duration(0)
 	if out.Class == Throttled {

@@ -41,7 +41,7 @@ func checkForm(f *Form, op *Operation, values map[string]string) bool {
 	bad := false
 	for i := range f.Fields {
 		field := &f.Fields[i]
-		field.Value = strings.TrimSpace(values[field.Name])
+		field.Value = CleanMax(values[field.Name], 4000)
 		switch {
 		case field.Value == "":
 			field.Error = "This is needed."
@@ -98,7 +98,7 @@ func (b *Bot) argsForm(ctx context.Context, who asker, r Read, cmd *Command, s *
 		}
 		if p.Kind.Complete != nil && len(field.Choices) == 0 {
 			field.Lookup = true
-			field.Choices, _ = p.Kind.Complete(ctx, b.call(ctx, who, cmd, r.Args, nil), "") // without choices it is typed
+			field.Choices = b.completeValue(ctx, who, cmd, p, r.Args, "") // without choices it is typed
 		}
 		if s != nil {
 			field.Value = strings.TrimSpace(s.Values[p.Name])

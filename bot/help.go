@@ -45,7 +45,7 @@ func (b *Bot) helpFor(ctx context.Context, c *Call, words string) (Card, error) 
 		}
 		_, _, err := b.catalogue.find(strings.Fields(words))
 		if err == nil {
-			err = Errorf(Invalid, "There is no command %s.", Code(CleanMax(words, 40)))
+			err = Errorf(Invalid, "There is no such command.")
 		}
 		return Card{}, err
 	}
@@ -125,15 +125,16 @@ func (b *Bot) Can(ctx context.Context, c *Call, line string) (Card, error) {
 		return Card{}, err
 	}
 	a := c.Policy.Decide(q)
-	card := Card{Tone: Good, Title: "Yes: " + Code(words)}
+	asked := Code(strings.TrimSpace(p.Command.Words + " " + argText(p.Command.recorded(p.Args))))
+	card := Card{Tone: Good, Title: "Yes: " + asked}
 	switch {
 	case c.who.person == "":
-		card.Tone, card.Title = Bad, "No: "+Code(words)
+		card.Tone, card.Title = Bad, "No: "+asked
 		card.Lines = append(card.Lines, "The policy does not know your account.")
 	case !a.Allowed:
-		card.Tone, card.Title = Bad, "No: "+Code(words)
+		card.Tone, card.Title = Bad, "No: "+asked
 	case asks(a.Requirement) || p.Command.Confirmed():
-		card.Title = "Yes, after what is asked: " + Code(words)
+		card.Title = "Yes, after what is asked: " + asked
 	}
 	for _, line := range c.Policy.Explain(q) {
 		card.Lines = append(card.Lines, Clean(line))
@@ -273,8 +274,8 @@ func cutPrice(line string) (float64, string, error) {
 			continue
 		}
 		price, err := strconv.ParseFloat(text, 64)
-		if err != nil || price < 0 || price > 1e9 {
-			return 0, "", Errorf(Invalid, "%s is no price.", Code(CleanMax(text, 40)))
+		if err != nil || !(price >= 0 && price <= 1e9) {
+			return 0, "", Errorf(Invalid, "%s takes a price such as 39 or 39.90.", Code("--price"))
 		}
 		return price, strings.Join(append(words[:i:i], words[end:]...), " "), nil
 	}

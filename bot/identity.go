@@ -45,6 +45,10 @@ const (
 	MemberYes     = policy.Yes
 )
 
+// lookUpFor bounds how long a command waits for a look-up of a group: it has to
+// be acknowledged within a second.
+const lookUpFor = 600 * time.Millisecond
+
 // membersFor is how long a look-up of a group is believed.
 const membersFor = time.Minute
 
@@ -88,10 +92,31 @@ func (b *Bot) member(ctx context.Context, snap *policy.Snapshot, person, group s
 	if ok && now.Before(known.until) {
 		return known.is
 	}
-	is := b.lookUp(ctx, snap, person, group)
+	if b.serial {
+		return b.remember(key, b.lookUp(ctx, snap, person, group))
+	}
+	// What the chat does not answer in time is unknown for now; its answer is
+	// remembered for the next time.
+	found := make(chan Membership, 1)
+	late := context.WithoutCancel(ctx)
+	go func() { found <- b.remember(key, b.lookUp(late, snap, person, group)) }()
+	over := make(chan struct{})
+	defer b.clock.AfterFunc(lookUpFor, func() { close(over) })()
+	select {
+	case is := <-found:
+		return is
+	case <-over:
+	case <-ctx.Done():
+	}
+	return MemberUnknown
+}
+
+// remember keeps what a look-up found, unless it failed.
+func (b *Bot) remember(key [2]string, is Membership) Membership {
 	if is == MemberUnknown {
 		return is
 	}
+	now := b.clock.Now()
 	b.members.mu.Lock()
 	defer b.members.mu.Unlock()
 	if b.members.known == nil {
@@ -149,9 +174,20 @@ func (b *Bot) memberships(ctx context.Context, snap *policy.Snapshot, person str
 	if len(groups) == 0 || person == "" {
 		return nil
 	}
+	found := make([]Membership, len(groups))
+	var wait sync.WaitGroup
+	for i, g := range groups {
+		look := func() { found[i] = b.member(ctx, snap, person, g.Name) }
+		if b.serial {
+			look()
+			continue
+		}
+		wait.Go(look)
+	}
+	wait.Wait()
 	out := make(map[string]Membership, len(groups))
-	for _, g := range groups {
-		out[g.Name] = b.member(ctx, snap, person, g.Name)
+	for i, g := range groups {
+		out[g.Name] = found[i]
 	}
 	return out
 }

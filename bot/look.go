@@ -14,16 +14,16 @@ import (
 // end. What is said here is read at 3 a.m.: short, plain, and what to do next.
 
 // rootCard is the operation as everybody in the channel sees it.
-func (b *Bot) rootCard(ctx context.Context, op *Operation) Card {
+func (b *Bot) rootCard(ctx context.Context, op *Operation, platform string) Card {
 	c := b.opCard(op, asker{})
 	if op.State == Pending {
-		c.Mentions = b.mentions(ctx, op)
+		c.Mentions = b.mentions(ctx, op, platform)
 	}
 	return c
 }
 
-// mentions are the accounts of up to five people who may approve.
-func (b *Bot) mentions(ctx context.Context, op *Operation) []Account {
+// mentions are the accounts on a platform of up to five people who may approve.
+func (b *Bot) mentions(ctx context.Context, op *Operation, platform string) []Account {
 	snap := b.policy.Current()
 	var by []string
 	for _, a := range op.Requirement.Approve {
@@ -36,7 +36,7 @@ func (b *Bot) mentions(ctx context.Context, op *Operation) []Account {
 		if slices.Contains(voted, p) || len(out) == maxMentioned {
 			continue
 		}
-		out = append(out, b.account(snap, p, op.Place.Platform))
+		out = append(out, b.account(snap, p, platform))
 	}
 	return out
 }
@@ -349,8 +349,10 @@ func (b *Bot) confirmedCard(op *Operation) Card {
 
 // endCard is the one message in the thread that ends it.
 func (b *Bot) endCard(op *Operation) Card {
-	snap := b.policy.Current()
-	c := Card{Op: op.ID, Tone: endTone(op.State), Title: Clean(op.Person) + ": " + lower(endWord(op.State)) + ". " + op.Outcome, Mentions: []Account{b.account(snap, op.Person, op.Place.Platform)}}
+	c := Card{Op: op.ID, Tone: endTone(op.State), Title: Clean(op.Person) + ": " + lower(endWord(op.State)) + ". " + op.Outcome}
+	if !op.State.Final() {
+		c.Title = endWord(op.State) + ". " + op.Outcome
+	}
 	if len(op.Attempts) > 0 {
 		if took := b.clock.Now().Sub(op.Attempts[0].At); took >= time.Second {
 			c.Notes = append(c.Notes, "Took "+Duration(took)+".")

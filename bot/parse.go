@@ -137,13 +137,13 @@ func (c *Catalogue) Parse(line string, names Names) (Parsed, error) {
 func (c *Catalogue) ParseTyped(words string, args []Arg, names Names) (Parsed, error) {
 	cmd, ok := c.Find(words)
 	if !ok {
-		return Parsed{}, Errorf(Invalid, "There is no command %s.", Code(words))
+		return Parsed{}, Errorf(Invalid, "There is no such command.")
 	}
 	given := make([]string, len(cmd.Params))
 	for _, a := range args {
 		i := slices.IndexFunc(cmd.Params, func(p Param) bool { return p.Name == a.Name })
 		if i < 0 {
-			return Parsed{}, usage(cmd, "%s has no parameter %s.", Code(words), Code(a.Name))
+			return Parsed{}, usage(cmd, "%s has no such parameter.", Code(cmd.Words))
 		}
 		if len(a.Value) > maxLine {
 			return Parsed{}, usage(cmd, "%s is too long.", Code(a.Name))
@@ -171,7 +171,7 @@ func (c *Catalogue) find(words []string) (*Command, []string, error) {
 			if cmd, ok := c.words[first]; ok { // a noun that is a command by itself
 				return cmd, words[1:], nil
 			}
-			e := Errorf(Invalid, "%s has no %s.", Code(first), Code(CleanMax(words[1], 40)))
+			e := Errorf(Invalid, "%s has no such command.", Code(first))
 			if near := nearest(second, verbs); near != "" {
 				return nil, nil, e.WithHint("Did you mean %s?", Code(first+" "+near))
 			}
@@ -185,7 +185,7 @@ func (c *Catalogue) find(words []string) (*Command, []string, error) {
 	if cmd, ok := c.words[first]; ok {
 		return cmd, words[1:], nil
 	}
-	e := Errorf(Invalid, "There is no command %s.", Code(CleanMax(words[0], 40)))
+	e := Errorf(Invalid, "There is no such command.")
 	var all []string
 	for _, row := range c.rows {
 		all = append(all, row.Words)
@@ -219,14 +219,29 @@ func nearest(typed string, words []string) string {
 	return best
 }
 
-// secretFlags are flags under which people type secrets.
-var secretFlags = []string{"password", "pass", "passwd", "pw", "token", "secret"}
+// secretWords are in the names of flags under which people type secrets.
+var secretWords = []string{"pass", "pw", "token", "secret", "key"}
+
+// soundsSecret tells whether a flag's name is one under which a secret is
+// typed.
+func soundsSecret(name string) bool {
+	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(name, w) })
+}
+
+// errSecret answers a line with a secret in it. Nothing of what was typed is
+// ever echoed, stored or logged but words of the catalogue and arguments that
+// are right: anything else could be a secret.
+func errSecret() *Error {
+	return Errorf(Invalid, "A password never goes into a command line. Nothing was run.").
+		WithHint("Treat the one you typed as compromised: change it. A form asks for the new one as the last step.")
+}
 
 // assign gives the words of a line to the command's parameters, by index.
 func assign(cmd *Command, words []string) ([]string, error) {
 	given := make([]string, len(cmd.Params))
 	var loose []string
 	onlyLoose := false
+	seen := make([]bool, len(cmd.Params))
 	for i := 0; i < len(words); i++ {
 		word := words[i]
 		if !onlyLoose && len(word) > 1 && word[0] != '-' && word[0] >= 0x80 {
@@ -243,12 +258,11 @@ func assign(cmd *Command, words []string) ([]string, error) {
 		name, value, inline := strings.Cut(strings.TrimLeft(word, "-"), "=")
 		name = strings.ToLower(name)
 		n := slices.IndexFunc(cmd.Params, func(p Param) bool { return p.Name == name })
-		if slices.Contains(secretFlags, name) || n >= 0 && cmd.Params[n].Secret {
-			return nil, Errorf(Invalid, "A password never goes into a command line. Nothing was run.").
-				WithHint("Treat the one you typed as compromised: change it. A form asks for the new one as the last step.")
+		if n < 0 && soundsSecret(name) || n >= 0 && cmd.Params[n].Secret {
+			return nil, errSecret()
 		}
 		if n < 0 || !strings.HasPrefix(word, "--") {
-			e := usage(cmd, "%s has no flag %s.", Code(cmd.Words), Code(CleanMax(word, 40)))
+			e := usage(cmd, "%s has no such flag.", Code(cmd.Words))
 			var flags []string
 			for i := range cmd.Params {
 				flags = append(flags, cmd.Params[i].Name)
@@ -258,9 +272,10 @@ func assign(cmd *Command, words []string) ([]string, error) {
 			}
 			return nil, e
 		}
-		if given[n] != "" {
+		if seen[n] {
 			return nil, usage(cmd, "%s is given twice.", Code("--"+name))
 		}
+		seen[n] = true
 		switch isFlag := cmd.Params[n].Kind.Type == Flag; {
 		case isFlag && !inline:
 			value = "true"
@@ -311,9 +326,16 @@ func place(cmd *Command, given, loose []string) error {
 		given[i], loose = loose[0], loose[1:]
 	}
 	if len(loose) > 0 {
-		return usage(cmd, "%s is one word too many.", Code(CleanMax(loose[0], 40)))
+		return usage(cmd, "There %s too many.", words(len(loose)))
 	}
 	return nil
+}
+
+func words(n int) string {
+	if n == 1 {
+		return "is one word"
+	}
+	return fmt.Sprintf("are %d words", n)
 }
 
 // understand turns what was given, by parameter, into checked arguments.
@@ -334,11 +356,11 @@ func (cmd *Command) understand(given []string, names Names) (Parsed, error) {
 		}
 		value, err := p.value(text, names)
 		if err != nil {
-			return Parsed{}, cmd.wrong(p, text, err)
+			return Parsed{}, cmd.wrong(p, err)
 		}
 		out.Args = append(out.Args, Arg{p.Name, value})
 		if err := out.note(p, value); err != nil {
-			return Parsed{}, cmd.wrong(p, text, err)
+			return Parsed{}, cmd.wrong(p, err)
 		}
 	}
 	if len(missing) > 0 {
@@ -374,7 +396,7 @@ func (p *Param) value(text string, names Names) (string, error) {
 }
 
 // wrong says what was expected of a parameter.
-func (cmd *Command) wrong(p *Param, text string, err error) error {
+func (cmd *Command) wrong(p *Param, err error) error {
 	var own *Error
 	if errors.As(err, &own) {
 		if own.Hint == "" {
@@ -382,11 +404,15 @@ func (cmd *Command) wrong(p *Param, text string, err error) error {
 		}
 		return own
 	}
-	shown := Code(CleanMax(text, 40))
-	if p.Kind.Hidden {
-		shown = "That value"
+	return usage(cmd, "%s is not right: expected %s.", p.shown(), p.Kind.Expects)
+}
+
+// shown is how a sentence names a parameter: VM, or --template.
+func (p *Param) shown() string {
+	if p.Positional {
+		return p.Placeholder()
 	}
-	return usage(cmd, "%s is not right for %s: expected %s.", shown, p.Placeholder(), p.Kind.Expects)
+	return Code("--" + p.Name)
 }
 
 // note keeps what an argument says about targets and facts.

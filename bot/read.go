@@ -116,9 +116,7 @@ func (b *Bot) call(ctx context.Context, who asker, cmd *Command, args Args, targ
 // read answers a command that changes nothing, privately.
 func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, page int) {
 	b.ack(ctx, answer)
-	stop := b.clock.AfterFunc(slowAfter, func() {
-		b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + Code(p.Command.Words) + " …"})
-	})
+	stop := b.showWork(ctx, answer, Code(p.Command.Words))
 	err := b.resolveTarget(ctx, who, &p)
 	var card Card
 	var rec Record
@@ -129,7 +127,7 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 	var no *denied
 	switch {
 	case errors.As(err, &no):
-		b.deny(ctx, answer, who, no.parsed, no.answer)
+		b.deny(ctx, "", answer, who, no.parsed, no.answer)
 		return
 	case err != nil:
 		if rec.Kind != "" {
@@ -156,6 +154,26 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 		card.Buttons = append(card.Buttons, readButtons(p.Command, saved, card, more)...)
 	}
 	b.say(ctx, answer, card)
+}
+
+// showWork shows that the bot is at work, if that takes more than a moment.
+// After stop it shows nothing any more.
+func (b *Bot) showWork(ctx context.Context, answer Responder, title string) (stop func()) {
+	var mu sync.Mutex
+	over := false
+	cancel := b.clock.AfterFunc(slowAfter, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + title + " …"})
+		}
+	})
+	return func() {
+		cancel()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+	}
 }
 
 // denied is the error of a decision that says no.
@@ -257,7 +275,7 @@ func (b *Bot) pressRead(ctx context.Context, key string, answer Responder, who a
 	case actNext:
 		b.read(ctx, answer, who, p, r.Page+1)
 	case actShare:
-		b.share(ctx, answer, who, p, r)
+		b.share(ctx, key, answer, who, p, r)
 	case actFile:
 		b.file(ctx, answer, who, p)
 	case actReveal:
@@ -273,7 +291,7 @@ func (b *Bot) pressRead(ctx context.Context, key string, answer Responder, who a
 
 // share posts the answer in the channel. What is posted is decided and read
 // again, as the person and in the place that it is for.
-func (b *Bot) share(ctx context.Context, answer Responder, who asker, p Parsed, r Read) {
+func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker, p Parsed, r Read) {
 	b.ack(ctx, answer)
 	a, ok := b.adapters[who.place.Platform]
 	if !ok || p.Command.Effect != EffectReads {
@@ -288,7 +306,7 @@ func (b *Bot) share(ctx context.Context, answer Responder, who asker, p Parsed, 
 	var no *denied
 	switch {
 	case errors.As(err, &no):
-		b.deny(ctx, answer, who, no.parsed, no.answer)
+		b.deny(ctx, key, answer, who, no.parsed, no.answer)
 		return
 	case err != nil:
 		b.say(ctx, answer, b.refusal(err))
@@ -299,7 +317,7 @@ func (b *Bot) share(ctx context.Context, answer Responder, who asker, p Parsed, 
 	card.Notes = append(card.Notes, "Shared by "+Clean(who.name())+".")
 	rec.Text = "shared"
 	now := b.clock.Now()
-	if err := b.store.Append(ctx, now, "", Written{Audit: []Record{rec}, Owed: []Owed{{Place: who.place, Kind: OwedLine, Card: card, At: now}}}); err != nil {
+	if err := b.store.Append(ctx, now, key, Written{Audit: []Record{rec}, Owed: []Owed{{Place: who.place, Kind: OwedLine, Card: card, At: now}}}); err != nil {
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take writes, so it was not shared.").Because(err)))
 		return
 	}
@@ -314,7 +332,7 @@ func (b *Bot) file(ctx context.Context, answer Responder, who asker, p Parsed) {
 	var no *denied
 	switch {
 	case errors.As(err, &no):
-		b.deny(ctx, answer, who, no.parsed, no.answer)
+		b.deny(ctx, "", answer, who, no.parsed, no.answer)
 		return
 	case err != nil:
 		b.say(ctx, answer, b.refusal(err))
@@ -372,7 +390,7 @@ func (b *Bot) revealRead(ctx context.Context, answer Responder, who asker, p Par
 		return
 	}
 	if !a.Allowed {
-		b.deny(ctx, answer, who, p, a)
+		b.deny(ctx, "", answer, who, p, a)
 		return
 	}
 	rec := commandRecord("secret", who, p.Command, p.Args, p.Targets, a)
@@ -386,7 +404,8 @@ func (b *Bot) revealRead(ctx context.Context, answer Responder, who asker, p Par
 	if p.Command.Opens {
 		again := Card{Title: "The console link has expired", Lines: []string{"Press again for a new one: each lives 10 s."},
 			Buttons: []Button{{Label: "Open console", Style: Primary, Code: readCode(r, actReveal)}}}
-		b.clock.AfterFunc(consoleFor, func() { b.say(ctx, answer, again) })
+		late := context.WithoutCancel(ctx) // the press is over by then
+		b.clock.AfterFunc(consoleFor, func() { b.say(late, answer, again) })
 	}
 }
 

@@ -155,13 +155,15 @@ type asker struct {
 	account Account
 	place   Place
 	member  map[string]Membership
+	outcome *string // what became of it, for the metrics
 }
 
 // asker finds out who an account is, under the policy of this moment.
 func (b *Bot) asker(ctx context.Context, a Account, p Place) asker {
 	snap := b.policy.Current()
 	person := b.who(snap, a)
-	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person)}
+	outcome := "handled"
+	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person), outcome: &outcome}
 }
 
 // name is how an asker is called in records and cards.
@@ -198,7 +200,7 @@ func (b *Bot) Handle(ctx context.Context, r Request) {
 		return
 	}
 	b.dispatch(ctx, r.Key, r.Answer, who, p, wish{})
-	b.metrics.Command(p.Command.Words, "handled", b.clock.Now().Sub(start))
+	b.metrics.Command(p.Command.Words, *who.outcome, b.clock.Now().Sub(start))
 }
 
 // wish is what a command brings along that is not typed in its line.
@@ -312,19 +314,28 @@ func (b *Bot) admit(ctx context.Context, who asker) error {
 		g = &gate{limit: rate.NewLimiter(rate.Limit(float64(most)/60), most)}
 		b.floods.gates[who.person] = g
 	}
-	if g.limit.AllowN(now, 1) {
-		b.floods.mu.Unlock()
-		return nil
+	over := now.Sub(g.shut) >= time.Minute
+	count := 0
+	if over { // what the last minute refused after its first is counted now
+		count, g.count = g.count, 0
 	}
-	g.count++
-	first := now.Sub(g.shut) >= time.Minute
-	count := g.count
-	if first {
-		g.shut, g.count = now, 0
+	allowed := g.limit.AllowN(now, 1)
+	switch {
+	case allowed:
+	case over:
+		g.shut = now
+		count++
+	default:
+		g.count++
 	}
 	b.floods.mu.Unlock()
-	if first {
+	if count > 0 {
 		b.record(ctx, Record{Kind: "flood", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "deny", Count: count})
+	}
+	if allowed {
+		return nil
+	}
+	if over {
 		return Errorf(TooMany, "That is more than %d commands in a minute. Wait a moment: nothing was done.", most)
 	}
 	return errFlood

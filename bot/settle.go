@@ -72,7 +72,11 @@ func (b *Bot) Resolve(ctx context.Context, c *Call, r Resolution) Outcome {
 		key = fmt.Sprintf("resolve/%d", c.Op.ID)
 	}
 	rec := Record{Kind: "resolve", Person: c.Person, Account: c.Account.String(), Place: c.Place.String(), Decision: r.Word}
-	if _, err := b.end(ctx, key, op, resolutions[r.Word], text, rec); err != nil && !errors.Is(err, ErrConflict) {
+	switch _, err := b.end(ctx, key, op, resolutions[r.Word], text, rec); {
+	case errors.Is(err, errRepeated):
+	case errors.Is(err, ErrConflict):
+		return Outcome{Class: Refused, Text: "Somebody else was faster: look at the operation again."}
+	case err != nil:
 		return Outcome{Class: NotSent, Text: "The store did not take it."}
 	}
 	return Outcome{Class: Accepted, Done: fmt.Sprintf("Operation %d is resolved as %s.", r.Op, r.Word)}

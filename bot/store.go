@@ -170,8 +170,7 @@ type Thread struct {
 	Shown   int64     `json:"shown"` // version of the operation that it shows
 	State   State     `json:"state"` // and the state it was in
 	ShownAt time.Time `json:"shownAt"`
-	Percent int       `json:"percent"`          // of the bar it shows
-	Failed  string    `json:"failed,omitempty"` // why the root could not be posted
+	Posted  int       `json:"posted"` // how often a root was posted: one that was deleted is posted anew
 }
 
 // Read is a reading command that was answered. It lives 15 minutes.

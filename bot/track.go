@@ -356,6 +356,9 @@ func (b *Bot) poll(ctx context.Context, op Operation) error {
 	c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
 	c.Op = &op
 	p, err := cmd.Follow(ctx, c)
+	if p.Phase != Finished && p.Phase != Broken && p.Phase != Lost {
+		p.Phase = Running
+	}
 	now := b.clock.Now()
 	job := *op.Job
 	job.Moves = slices.Clone(job.Moves)

@@ -77,8 +77,7 @@ func (b *Bot) act(ctx context.Context, key string, answer Responder, who asker, 
 	case actHave:
 		b.have(ctx, answer, who, op)
 	case actShow:
-		b.ack(ctx, answer)
-		b.say(ctx, answer, b.opCard(&op, who))
+		b.show(ctx, answer, who, op)
 	case actAgain:
 		b.again(ctx, key, answer, who, op)
 	case actBackup:
@@ -90,6 +89,19 @@ func (b *Bot) act(ctx context.Context, key string, answer Responder, who asker, 
 	default:
 		b.say(ctx, answer, b.refusal(Errorf(Invalid, "That button does nothing here.")))
 	}
+}
+
+// show shows what an operation acted on or made, where that can be shown, and
+// else the operation.
+func (b *Bot) show(ctx context.Context, answer Responder, who asker, op Operation) {
+	if t, ok := shownTarget(&op); ok {
+		if p, err := b.catalogue.Parse(t.Kind+" show "+t.String(), who.snap.Label); err == nil {
+			b.read(ctx, answer, who, p, 0)
+			return
+		}
+	}
+	b.ack(ctx, answer)
+	b.say(ctx, answer, b.opCard(&op, who))
 }
 
 // lapse ends an operation whose time is over: expiry is looked at by every
@@ -198,8 +210,11 @@ func voteCount(op *Operation) string {
 
 // mayVote tells whether a person may vote on an operation now, and why not.
 func (b *Bot) mayVote(ctx context.Context, snap *policy.Snapshot, person string, op *Operation) (string, bool) {
-	if person == op.Person {
+	switch {
+	case person == op.Person:
 		return "You asked for this, so somebody else has to decide it.", false
+	case len(op.Requirement.Approve) == 0:
+		return "Nobody is asked to decide this: " + Clean(op.Person) + " can cancel it.", false
 	}
 	q := b.voteQuestion(op)
 	why := ""
@@ -228,17 +243,18 @@ func (b *Bot) eligibleVoters(ctx context.Context, snap *policy.Snapshot, op *Ope
 
 // cancel takes an operation back: its requester may, until the call is made.
 func (b *Bot) cancel(ctx context.Context, key string, answer Responder, who asker, op Operation) {
-	switch {
-	case who.person != op.Person:
+	if who.person != op.Person {
 		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "Only %s can cancel this. An approver can deny it.", Clean(op.Person))))
 		return
-	case !op.State.Waiting():
-		b.answerState(ctx, answer, who, op.ID)
-		return
 	}
-	op.EndedBy = who.person
-	stored, err := b.end(ctx, key, op, Cancelled, "Cancelled by "+Clean(who.person)+". Nothing was done.",
-		Record{Kind: "cancelled", Person: who.person, Account: who.account.String(), Place: who.place.String()})
+	stored, err := b.change(ctx, op, func(op Operation) (Operation, error) {
+		if !op.State.Waiting() {
+			return op, errRepeated
+		}
+		op.EndedBy = who.person
+		return b.end(ctx, key, op, Cancelled, "Cancelled by "+Clean(who.person)+". Nothing was done.",
+			Record{Kind: "cancelled", Person: who.person, Account: who.account.String(), Place: who.place.String()})
+	})
 	if err != nil {
 		b.failedChange(ctx, answer, who, op.ID, err)
 		return
@@ -247,6 +263,21 @@ func (b *Bot) cancel(ctx context.Context, key string, answer Responder, who aske
 	if stored.Silent {
 		b.say(ctx, answer, b.withOp(Card{Tone: Plain, Title: "Cancelled", Lines: []string{"Nothing was done."}}, op.ID))
 	}
+}
+
+// change makes a change to an operation, again on what is stored then if
+// another came between.
+func (b *Bot) change(ctx context.Context, op Operation, do func(Operation) (Operation, error)) (Operation, error) {
+	for range voteTries {
+		stored, err := do(op)
+		if !errors.Is(err, ErrConflict) || errors.Is(err, errRepeated) {
+			return stored, err
+		}
+		if op, err = b.store.Operation(ctx, op.ID); err != nil {
+			return op, err
+		}
+	}
+	return op, ErrConflict
 }
 
 // again begins a new operation with the same arguments, decided and confirmed
@@ -292,7 +323,7 @@ func (b *Bot) breakGlass(ctx context.Context, key string, answer Responder, who 
 		return
 	}
 	if !a.Allowed {
-		b.deny(ctx, answer, who, Parsed{Command: cmd, Args: op.Args, Targets: op.Targets}, a)
+		b.deny(ctx, key, answer, who, Parsed{Command: cmd, Args: op.Args, Targets: op.Targets}, a)
 		return
 	}
 	op.Requirement, op.Rules, op.Policy = a.Requirement, a.Rules, who.snap.Hash()
@@ -335,6 +366,9 @@ func (b *Bot) breakGlassRefused(ctx context.Context, key string, answer Responde
 	b.dispatch(ctx, key, answer, who, p, wish{breakGlass: true, reason: reason})
 }
 
+// errGone is the ErrConflict of an operation that no longer waits for it.
+var errGone = fmt.Errorf("no longer waits for that: %w", ErrConflict)
+
 // secretFor is how long a typed password waits in memory for its call.
 const secretFor = 10 * time.Minute
 
@@ -365,8 +399,14 @@ func (b *Bot) takeSecret(ctx context.Context, key string, answer Responder, who 
 	}
 	now := b.clock.Now()
 	b.given.put(op.ID, value, now.Add(b.scaled(secretFor)))
-	op.NextAt, op.Waits = now, ""
-	if _, err := b.advance(ctx, key, op, Record{Kind: "state", Person: who.person, Account: who.account.String(), Text: "password typed"}); err != nil {
+	_, err := b.change(ctx, op, func(op Operation) (Operation, error) {
+		if op.State != Ready && op.State != Checking {
+			return op, errGone
+		}
+		op.NextAt, op.Waits = now, ""
+		return b.advance(ctx, key, op, Record{Kind: "state", Person: who.person, Account: who.account.String(), Text: "password typed"})
+	})
+	if err != nil && !errors.Is(err, errRepeated) {
 		b.given.drop(op.ID)
 		b.failedChange(ctx, answer, who, op.ID, err)
 		return

@@ -9,16 +9,16 @@ import (
 )
 
 // aboutWords are words of a command, taken as they are.
-var aboutWords = &bot.Kind{Name: "COMMAND", Expects: "a command such as vm delete", MaxLen: 500, Parse: func(text string) (string, error) {
+var aboutWords = &bot.Kind{Name: "COMMAND", Expects: "a command such as vm delete", MaxLen: 500, Hidden: true, Parse: func(text string) (string, error) {
 	return bot.CleanMax(text, 500), nil
 }}
 
-var personKind = &bot.Kind{Name: "PERSON", Expects: "a name of the policy such as ana", MaxLen: 64, Parse: func(text string) (string, error) {
+var personKind = &bot.Kind{Name: "PERSON", Expects: "a name of the policy such as ana", MaxLen: 64, Hidden: true, Parse: func(text string) (string, error) {
 	return bot.CleanMax(text, 64), nil
 }}
 
 // wordKind is a word that is looked for.
-var wordKind = &bot.Kind{Name: "TARGET", Expects: "a target such as vm/4001", MaxLen: 64, Parse: func(text string) (string, error) {
+var wordKind = &bot.Kind{Name: "TARGET", Expects: "a target such as vm/4001", MaxLen: 64, Hidden: true, Parse: func(text string) (string, error) {
 	return bot.CleanMax(text, 64), nil
 }}
 

@@ -157,7 +157,7 @@ func lockable(c *bot.Call) (string, error) {
 	if t, err := bot.ParseTarget(text); err == nil {
 		return t.String(), nil
 	}
-	return "", bot.Errorf(bot.Invalid, "%s is nothing that can be locked.", bot.Code(text)).
+	return "", bot.Errorf(bot.Invalid, "That is nothing that can be locked.").
 		WithHint("Write %s, %s, a label of the policy, or %s.", bot.Code("vm/4001"), bot.Code("dedicated/7"), bot.Code("all"))
 }
 

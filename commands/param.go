@@ -59,7 +59,7 @@ var (
 	fqdnKind     = &bot.Kind{Name: "HOSTNAME", Expects: "a full host name such as mail.example.com", MaxLen: 254, Parse: func(text string) (string, error) { return parseHost(text, 2) }}
 	hostnameKind = &bot.Kind{Name: "HOSTNAME", Expects: "a host name such as db1.example.com", MaxLen: 254, Parse: func(text string) (string, error) { return parseHost(text, 1) }}
 	durationKind = &bot.Kind{Name: "DURATION", Expects: "a length of time such as 30m, 24h or 7d", Parse: parseDuration}
-	wordsKind    = &bot.Kind{Name: "TEXT", Expects: "a word or two, such as Frankfurt", MaxLen: 60, Parse: parseWords}
+	wordsKind    = &bot.Kind{Name: "TEXT", Expects: "a word or two, such as Frankfurt", MaxLen: 60, Hidden: true, Parse: parseWords}
 	stateKind    = &bot.Kind{
 		Name: "STATE", Expects: "a state such as running or halted", MaxLen: 20,
 		Choices: []bot.Choice{{Value: running, Label: running}, {Value: "halted", Label: "halted"}},

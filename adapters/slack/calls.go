@@ -104,9 +104,11 @@ func (c *calls) begin(key string, on *conn, id string) (*delivery, bool) {
 		return d, false
 	}
 	d := &delivery{calls: c, key: key, copies: []envelopeOn{{on, id}}}
-	d.stop = c.clock.AfterFunc(ackAfter, func() { _ = d.ack(nil) })
 	c.inFlight[key] = d
 	c.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stop = c.clock.AfterFunc(ackAfter, func() { _ = d.ack(nil) })
 	return d, true
 }
 

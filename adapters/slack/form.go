@@ -131,7 +131,7 @@ func modal(f bot.Form, from origin, now time.Time) slack.ModalViewRequest {
 }
 
 func fitOr(text, other string, most int, now time.Time) string {
-	if text = fit(text, most, now); strings.TrimSpace(text) == "" {
+	if text = fit(text, most, now); blank(text) {
 		return other
 	}
 	return text
@@ -177,7 +177,7 @@ func optionObjects(choices []bot.Choice, now time.Time) []*slack.OptionBlockObje
 	out := make([]*slack.OptionBlockObject, len(choices))
 	for i, c := range choices {
 		shown := fit(c.Label, maxChoice, now)
-		if strings.TrimSpace(shown) == "" {
+		if blank(shown) {
 			shown = fitOr(c.Value, "…", maxChoice, now)
 		}
 		out[i] = slack.NewOptionBlockObject(c.Value, plain(shown), nil)

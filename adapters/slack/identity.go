@@ -158,6 +158,9 @@ func direct(id, name string) bool { return strings.HasPrefix(id, "D") || name ==
 // CanPost implements bot.Adapter. A no is asked for again each time, so that
 // an invitation works at once.
 func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
+	if err := a.acquainted(ctx); err != nil {
+		return bot.Errorf(bot.Unavailable, "The bot is not connected to Slack yet. Try again in a minute.").Because(err)
+	}
 	if p.Platform != platform || p.Team != "" && p.Team != a.team() && !p.Direct {
 		return bot.Errorf(bot.Forbidden, "The bot is not in the Slack workspace of %s.", bot.Code(p.String()))
 	}
@@ -192,6 +195,9 @@ func (a *Adapter) invite() string {
 // Member implements bot.Adapter: members of a user group, asked for once a
 // minute.
 func (a *Adapter) Member(ctx context.Context, g bot.Group, accounts []bot.PolicyAccount) (bot.Membership, error) {
+	if err := a.acquainted(ctx); err != nil {
+		return bot.MemberUnknown, err
+	}
 	team, id, ok := strings.Cut(g.ID, "/")
 	if !ok || g.Platform != platform || team != a.team() {
 		return bot.MemberUnknown, fmt.Errorf("group %s: not of this workspace", g.Name)

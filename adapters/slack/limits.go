@@ -23,11 +23,11 @@ type pace struct {
 // Slack says so.
 // Source: https://docs.slack.dev/apis/web-api/rate-limits
 var paces = map[string]pace{
-	methodPost:    {every: time.Second, burst: 1, channel: true},  // 1/s a channel
-	methodUpdate:  {every: 1500 * time.Millisecond, burst: 10},    // tier 3: 50/min
-	methodGroups:  {every: 4 * time.Second, burst: 5},             // tier 2: 20/min
-	methodHistory: {every: 2 * time.Second, burst: 10},            // tier 3
-	methodOpen:    {every: 3 * time.Second, burst: redialsAtOnce}, // and no storm of redials
+	methodPost:    {every: 1100 * time.Millisecond, burst: 1, channel: true}, // 1/s a channel
+	methodUpdate:  {every: 1500 * time.Millisecond, burst: 10},               // tier 3: 50/min
+	methodGroups:  {every: 4 * time.Second, burst: 5},                        // tier 2: 20/min
+	methodHistory: {every: 2 * time.Second, burst: 10},                       // tier 3
+	methodOpen:    {every: 3 * time.Second, burst: redialsAtOnce},            // and no storm of redials
 }
 
 // The methods that have a pace of their own.

@@ -129,9 +129,12 @@ func spans(text string, now time.Time, plain func(string) string) string {
 	return b.String()
 }
 
-// moment shows a time in the reader's time zone.
+// moment shows a time in the reader's time zone. Slack knows none before 1970.
 // Source: https://docs.slack.dev/messaging/formatting-message-text#date-formatting
 func moment(t, now time.Time) string {
+	if t.Unix() <= 0 {
+		return "never"
+	}
 	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s> (%s)", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"), bot.Ago(t, now))
 }
 

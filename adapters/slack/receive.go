@@ -129,7 +129,6 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	switch e.Type {
 	case "hello":
 	case "disconnect":
-		a.log.Info("slack drops a socket", "reason", bot.Clean(e.Reason))
 		c.leave(e.Reason)
 	case "slash_commands", "interactive":
 		if !a.calls.start(a.calls.slots, func() { a.take(serving, h, c, e) }) {

@@ -30,14 +30,14 @@ const (
 
 // What cards get of it. The rest is for marks and for what is said of cuts.
 const (
-	rows      = 20   // of a table on one page
-	fitTitle  = 400  // characters
-	fitLabel  = 150  // of a field
-	fitField  = 300  // of a field beside another; longer ones get a line of their own
-	fitChunk  = 2900 // of a section
-	fitText   = 3500 // of the plain form: an edited text may have 4,000
+	rows      = 20    // of a table on one page
+	fitTitle  = 400   // characters
+	fitLabel  = 150   // of a field
+	fitField  = 300   // of a field beside another; longer ones get a line of their own
+	fitChunk  = 2900  // of a section
+	fitText   = 3500  // of the plain form: an edited text may have 4,000
 	fitAll    = 11000 // of all blocks: about 12,000 are refused as msg_blocks_too_long
-	fitColumn = 110 // columns of a table set in columns; wider ones wrap on every screen
+	fitColumn = 110   // columns of a table set in columns; wider ones wrap on every screen
 )
 
 // tones are the mark before a title: colour alone says nothing to some.
@@ -64,9 +64,8 @@ func render(c bot.Card, team string, now time.Time) message {
 		spent += maxLabel + len(b.Code)
 	}
 	l := layout{now: now, most: maxBlocks - 1 - len(last), room: max(fitAll-spent, fitChunk)}
-	if c.Title != "" {
-		title := adapters.Truncate(c.Title, fitTitle)
-		l.section(mrkdwn(tones[c.Tone] + strong(title, now)))
+	if title := strong(adapters.Truncate(c.Title, fitTitle), now); title != "" {
+		l.section(mrkdwn(tones[c.Tone] + title))
 	}
 	l.lines("lines", c.Lines)
 	l.fields(c.Fields)
@@ -133,13 +132,14 @@ func text(c bot.Card, now time.Time) string {
 		lines = append(lines, c.Bar.String())
 	}
 	lines = append(lines, c.Notes...)
-	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" })
-	if len(lines) == 0 {
-		return "Done."
-	}
+	lines = slices.DeleteFunc(lines, blank)
 	all := bot.Flat(strings.Join(lines, "\n"), now)
 	for n := fitText; ; n = n * 2 / 3 {
-		if short := neutral(adapters.Truncate(all, n)); size(short) <= fitText {
+		short := neutral(adapters.Truncate(all, n))
+		switch {
+		case blank(short):
+			return "Done."
+		case size(short) <= fitText:
 			return short
 		}
 	}
@@ -160,6 +160,7 @@ type cutOff struct {
 	what string
 }
 
+// add takes a block, if there is room for it.
 func (l *layout) add(b slack.Block, chars int) bool {
 	if len(l.blocks) >= l.most || chars > l.room {
 		return false
@@ -170,8 +171,11 @@ func (l *layout) add(b slack.Block, chars int) bool {
 }
 
 func (l *layout) section(t *slack.TextBlockObject) bool {
-	return l.add(slack.NewSectionBlock(t, nil, nil), size(t.Text))
+	return blank(t.Text) || l.add(slack.NewSectionBlock(t, nil, nil), size(t.Text))
 }
+
+// blank tells whether there is nothing to see in a text. Slack refuses those.
+func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
 func (l *layout) leave(n int, what string) {
 	if n > 0 {
@@ -209,13 +213,10 @@ func (l *layout) chunks(what string, lines []string, block func(*slack.TextBlock
 		}
 		t := words(strings.Join(chunk, "\n"), l.now)
 		chunk, length = nil, 0
-		return l.add(block(t), size(t.Text))
+		return blank(t.Text) || l.add(block(t), size(t.Text))
 	}
 	for i, line := range lines {
 		for _, part := range pieces(line, fitChunk, l.now) {
-			if strings.TrimSpace(part) == "" {
-				continue
-			}
 			n := size(markup(part, l.now)) + 1
 			if length+n > fitChunk {
 				if !flush() {
@@ -249,12 +250,11 @@ func (l *layout) fields(fields []bot.Field) {
 		return ok
 	}
 	for _, f := range fields {
-		head := ""
-		if f.Label != "" {
-			head = strong(adapters.Truncate(f.Label, fitLabel), l.now) + "\n"
+		head, value := strong(adapters.Truncate(f.Label, fitLabel), l.now), f.Value
+		if head != "" {
+			head += "\n"
 		}
-		value := f.Value
-		if strings.TrimSpace(value) == "" {
+		if blank(markup(value, l.now)) {
 			value = "–"
 		}
 		whole := head + markup(value, l.now)
@@ -327,7 +327,7 @@ func records(t *bot.Table) []string {
 		var parts []string
 		for i, cell := range row[:min(len(row), len(t.Columns))] {
 			switch {
-			case strings.TrimSpace(cell) == "":
+			case blank(cell):
 			case i == 0:
 				parts = append(parts, cell)
 			default:
@@ -387,10 +387,7 @@ const (
 )
 
 func label(text string, now time.Time) string {
-	if text = fit(text, maxLabel, now); strings.TrimSpace(text) == "" {
-		return "…"
-	}
-	return text
+	return fitOr(text, "…", maxLabel, now)
 }
 
 // secretBlocks show secrets, and how many characters that takes. A value is
@@ -406,7 +403,7 @@ func secretBlocks(secrets []bot.Shown, now time.Time) (out []slack.Block, chars 
 			out = append(out, slack.NewActionBlock("", e))
 			chars += len(name)
 			continue
-		case strings.TrimSpace(value) == "":
+		case blank(value):
 			continue
 		}
 		shown := name + ":\n" + entities.Replace(value)

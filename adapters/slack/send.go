@@ -95,7 +95,7 @@ func postID(p bot.Place, key string) string {
 // and after a post without an answer for as long as the bot may read the
 // channel; where it may not, the message is sent again, and says so.
 func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card) (bot.Ref, error) {
-	if err := a.ours(p); err != nil {
+	if err := a.ours(ctx, p); err != nil {
 		return bot.Ref{}, err
 	}
 	c.Secrets = nil // a channel has too many eyes
@@ -146,7 +146,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 // Edit implements bot.Adapter. An edit may be made twice, so one without an
 // answer is.
 func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
-	if err := a.ours(r.Place); err != nil {
+	if err := a.ours(ctx, r.Place); err != nil {
 		return err
 	}
 	c.Secrets = nil
@@ -175,10 +175,11 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 }
 
 // ours refuses places that are not in the bot's workspace.
-func (a *Adapter) ours(p bot.Place) error {
+func (a *Adapter) ours(ctx context.Context, p bot.Place) error {
+	if err := a.acquainted(ctx); err != nil {
+		return &bot.PostError{Err: err}
+	}
 	switch {
-	case a.team() == "":
-		return &bot.PostError{Err: fmt.Errorf("post: not connected yet")}
 	case p.Platform != platform || p.Team != "" && p.Team != a.team():
 		return &bot.PostError{Forbidden: true, Err: fmt.Errorf("post: %s is not in workspace %s", p.String(), a.team())}
 	case p.Channel == "":

@@ -85,6 +85,8 @@ type Adapter struct {
 	calls    *calls
 
 	me      atomic.Pointer[self]
+	known   chan struct{} // closed when me is set
+	knowing sync.Once
 	readers sync.WaitGroup // of sockets
 
 	mu    sync.Mutex
@@ -144,6 +146,7 @@ func New(o Options) (*Adapter, error) {
 		outbox:   newOutbox(o.Clock),
 		drawer:   newDrawer(o.Clock),
 		calls:    newCalls(o.Clock),
+		known:    make(chan struct{}),
 		why:      "not started",
 	}
 	a.api = slack.New(o.BotToken.Reveal(), slack.OptionAppLevelToken(o.AppToken.Reveal()), slack.OptionAPIURL(o.APIURL), slack.OptionHTTPClient(a.http))
@@ -194,7 +197,26 @@ func (a *Adapter) introduce(ctx context.Context) error {
 		}
 	}
 	a.me.Store(s)
+	a.knowing.Do(func() { close(a.known) })
 	return nil
+}
+
+// acquainted waits until Slack has said who the bot is: at a start, posts may
+// be wanted before that.
+func (a *Adapter) acquainted(ctx context.Context) error {
+	if a.me.Load() != nil {
+		return nil
+	}
+	late := make(chan struct{})
+	defer a.clock.AfterFunc(waitResult, func() { close(late) })()
+	select {
+	case <-a.known:
+		return nil
+	case <-late:
+		return errors.New("not connected to Slack yet")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // self is who the bot is; zero before Slack said so.

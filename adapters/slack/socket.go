@@ -210,6 +210,7 @@ func (c *conn) arrive() {
 // leave notes that Slack is about to drop the socket.
 func (c *conn) leave(reason string) {
 	c.outOnce.Do(func() {
+		c.a.log.Info("slack drops a socket", "reason", bot.Clean(reason))
 		c.reason = reason
 		close(c.leaving)
 	})

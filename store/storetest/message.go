@@ -101,7 +101,7 @@ var messageTests = []test{
 	{"Deliver takes the message off and records the thread", func(c *caller) {
 		op := c.create(operation(4001), bot.Written{Owed: []bot.Owed{root(0, "C0OPS"), line(0, "line")}})
 		owed := c.owed()
-		th := bot.Thread{Op: op.ID, Place: channel("C0OPS"), Root: bot.Ref{Place: channel("C0OPS"), ID: "1.2"}, Shown: 1, ShownAt: at(1), Percent: 40}
+		th := bot.Thread{Op: op.ID, Place: channel("C0OPS"), Root: bot.Ref{Place: channel("C0OPS"), ID: "1.2"}, Shown: 1, ShownAt: at(1), Posted: 40}
 		for range 2 { // it may be called again
 			require.NoError(c, c.Deliver(c.ctx, at(1), owed[0], th))
 		}
@@ -192,14 +192,14 @@ var messageTests = []test{
 		for _, name := range []string{"C0MOVED", "C0AUDIT", "C0OPS"} {
 			require.NoError(c, c.Deliver(c.ctx, noon, bot.Owed{}, bot.Thread{Op: op.ID, Place: channel(name)}))
 		}
-		require.NoError(c, c.Deliver(c.ctx, noon, bot.Owed{}, bot.Thread{Op: op.ID, Place: channel("C0OPS"), Percent: 5}))
+		require.NoError(c, c.Deliver(c.ctx, noon, bot.Owed{}, bot.Thread{Op: op.ID, Place: channel("C0OPS"), Posted: 5}))
 		threads, err := c.Threads(c.ctx, op.ID)
 		require.NoError(c, err)
 		require.Len(c, threads, 3)
 		for i, name := range []string{"C0OPS", "C0AUDIT", "C0MOVED"} {
 			require.Equal(c, name, threads[i].Place.Channel)
 		}
-		require.Equal(c, 5, threads[0].Percent, "the last state counts")
+		require.Equal(c, 5, threads[0].Posted, "the last state counts")
 		threads, err = c.Threads(c.ctx, other.ID)
 		require.NoError(c, err)
 		require.Empty(c, threads)

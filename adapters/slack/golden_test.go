@@ -1,0 +1,225 @@
+package slack_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/slack"
+	"hosterbot/bot"
+	"hosterbot/bot/secret"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// noon is when all cards are rendered.
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+// seen is a message as a person sees it, then as it is sent.
+func seen(t *testing.T, c bot.Card) string {
+	t.Helper()
+	text, blocks := slack.Rendered(c, team, noon)
+	m := message{text: text, blocks: generic[[]any](t, blocks)}
+	require.Empty(t, checkBlocks(m.blocks))
+	k := kit{}
+	k.escapes(text, true)
+	require.Empty(t, k.problems)
+	require.NotEmpty(t, text)
+	require.LessOrEqual(t, chars(text), 4000)
+	return layoutOf(m.blocks) + "\n---- text\n" + text + "\n---- blocks\n" + indented(t, blocks)
+}
+
+func generic[T any](t *testing.T, v any) T {
+	t.Helper()
+	var out T
+	require.NoError(t, json.Unmarshal([]byte(indented(t, v)), &out))
+	return out
+}
+
+func indented(t *testing.T, v any) string {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	require.NoError(t, e.Encode(v))
+	return b.String()
+}
+
+// layoutOf draws blocks with letters: what README shows is taken from here.
+func layoutOf(blocks []any) string {
+	var b strings.Builder
+	line := func(v any) string { return unescaped(str(v.(map[string]any)["text"])) }
+	for _, block := range blocks {
+		block := block.(map[string]any)
+		elements, _ := block["elements"].([]any)
+		switch block["type"] {
+		case "section":
+			if block["text"] != nil {
+				fmt.Fprintln(&b, line(block["text"]))
+			}
+			fields, _ := block["fields"].([]any)
+			for _, f := range fields {
+				label, value, _ := strings.Cut(line(f), "\n")
+				fmt.Fprintf(&b, "%-14s %s\n", strings.Trim(label, "*"), value)
+			}
+		case "context":
+			for _, e := range elements {
+				fmt.Fprintln(&b, "· "+strings.ReplaceAll(line(e), "\n", "\n· "))
+			}
+		case "actions":
+			for _, e := range elements {
+				e := e.(map[string]any)
+				mark := map[string]string{"primary": "+", "danger": "!"}[str(e["style"])]
+				fmt.Fprintf(&b, "[%s%s] ", mark, line(e["text"]))
+			}
+			b.WriteByte('\n')
+		case "input":
+			e := block["element"].(map[string]any)
+			fmt.Fprintf(&b, "%s: <%s> %s\n", line(block["label"]), str(e["type"]), str(e["initial_value"]))
+		}
+	}
+	return b.String()
+}
+
+func TestCardsLookRight(t *testing.T) {
+	buttons := func(labels ...string) []bot.Button {
+		out := make([]bot.Button, len(labels))
+		for i, l := range labels {
+			out[i] = bot.Button{Label: l, Code: "v1:17:" + strings.ToLower(strings.Fields(l)[0]) + ":5f3a"}
+			switch l {
+			case "Approve", "Reveal":
+				out[i].Style = bot.Primary
+			case "Deny", "Confirm":
+				out[i].Style = bot.Danger
+			}
+		}
+		return out
+	}
+	fields := []bot.Field{
+		{Label: "Size", Value: "2 cores · 2 GiB · 20 GiB"}, {Label: "IPs", Value: bot.Code("203.0.113.9")}, {Label: "Template", Value: "debian-12"},
+		{Label: "Last backup", Value: bot.At(noon.Add(-26 * time.Hour))}, {Label: "Is lost", Value: "All data on its disk, and its address"},
+	}
+	list := &bot.Table{
+		Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "State"}, {Name: "Cores", Right: true}, {Name: "Memory", Right: true}, {Name: "IPs"}},
+		Rows: [][]string{
+			{bot.Code("4001"), "web-1", "running", "2", "2 GiB", "203.0.113.5"}, {bot.Code("4002"), "db_1 <main> & more", "running", "8", "16 GiB", "203.0.113.6"},
+			{bot.Code("4009"), "cache-1", "stopped", "2", "2 GiB", "203.0.113.9"},
+		},
+	}
+	wide := &bot.Table{Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "Description"}}, Rows: [][]string{{bot.Code("7"), "big", strings.Repeat("a long description ", 8)}, {bot.Code("8"), "", "short"}}}
+	for name, c := range map[string]bot.Card{
+		"confirm": {Op: 17, Tone: bot.Warn, Title: "Delete VM " + bot.Code("4009") + " (cache-1)?", Fields: fields,
+			Lines: []string{"Then it needs 1 approval of leads, in " + bot.Code("slack:T01TEAM/C0OPS") + "."}, Notes: []string{"Operation 17. Confirm until " + bot.At(noon.Add(10*time.Minute)) + "."}, Buttons: buttons("Confirm", "Cancel")},
+		"pending": {Op: 17, Tone: bot.Warn, Title: "ana asks: Delete VM " + bot.Code("4009") + " (cache-1)",
+			Lines:  []string{"Needs 2 approvals of leads; cho has approved. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
+			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Reason", Value: "INC-42 <!here> *now*"}), Notes: []string{"Operation 17, asked by ana."},
+			Mentions: []bot.Account{{Platform: "slack", Team: team, User: "U08BEN"}, {User: "dia"}, {Platform: "slack", Team: "T02OTHER", User: "U12EVE"}, {Platform: "slack", Team: team, User: "U1>x"}},
+			Buttons:  buttons("Approve", "Deny", "Back up first", "Cancel")},
+		"progress": {Op: 17, Tone: bot.Busy, Title: "Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Removing the disk"},
+			Bar: &bot.Bar{Fraction: 0.6, Word: "executing", Elapsed: 54 * time.Second, Expected: 90 * time.Second}, Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}},
+		"end": {Op: 17, Tone: bot.Good, Title: "Done: Delete VM " + bot.Code("4009") + " (cache-1)", Fields: []bot.Field{{Label: "Took", Value: "1 min 31 s"}, {Label: "Approved by", Value: "ben and cho"}},
+			Notes: []string{"Operation 17, asked by ana."}, Mentions: []bot.Account{{Platform: "slack", Team: team, User: "U07ANA"}}},
+		"failed": {Op: 18, Tone: bot.Bad, Title: "Failed: Create VM", Lines: []string{"The provider refuses: 0x0b, no free address in this location. Nothing was created."}, Notes: []string{"Operation 18, asked by ana."}, Buttons: buttons("Try again")},
+		"denied": {Tone: bot.Bad, Title: "Not allowed: " + bot.Code("vm delete"), Lines: []string{"No grant covers it.", "Ask someone of leads."}, Notes: []string{"Decided by deny " + bot.Code("prod-stays") + " (policies.yaml:41). Nothing was done."}},
+		"table":  {Title: "3 VMs", Table: list, Notes: []string{"Rows 1 to 3 of 42."}, Buttons: buttons("Share", "Next", "As a file")},
+		"empty":  {Title: "0 VMs", Table: &bot.Table{Columns: list.Columns, Empty: "There is nothing that you may see."}},
+		"wide":   {Title: "2 servers", Table: wide},
+		"secret": {Title: "VM " + bot.Code("4001"), Secrets: []bot.Shown{{Label: "Password", Value: secret.New("hunter2<&>")}, {Label: "Odd one", Value: secret.New("a`b")},
+			{Label: "Open console", Value: secret.New("https://console.example/?token=1&x=2"), Link: true}, {Label: "Nothing"}}, Notes: []string{"Only you see this."}},
+		"long": {Title: strings.Repeat("title ", 100), Lines: []string{strings.Repeat("word & ", 3000)}, Fields: []bot.Field{{Label: "Reason", Value: "left out"}}, Table: list,
+			Buttons: []bot.Button{{Label: strings.Repeat("label ", 20), Code: "v1:1:x:n"}}},
+		"nothing": {},
+	} {
+		t.Run(name, func(t *testing.T) { golden(t, name, seen(t, c)) })
+	}
+}
+
+func TestManyButtonsAndFieldsFit(t *testing.T) {
+	c := bot.Card{Title: "Many"}
+	for i := range 60 {
+		c.Fields = append(c.Fields, bot.Field{Label: fmt.Sprint("Field ", i), Value: fmt.Sprint("value ", i)})
+		c.Buttons = append(c.Buttons, bot.Button{Label: fmt.Sprint("Button ", i), Code: fmt.Sprint("v1:", i, ":x:n")})
+	}
+	got := seen(t, c)
+	require.Contains(t, got, "value 59")
+	require.Contains(t, got, "Button 59")
+}
+
+func TestAPageOfATableFits(t *testing.T) {
+	a, err := slack.New(slack.Options{BotToken: secret.New(botToken), AppToken: secret.New(appToken)})
+	require.NoError(t, err)
+	table := &bot.Table{Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}}}
+	for i := range a.Limits().Rows {
+		table.Rows = append(table.Rows, []string{bot.Code(fmt.Sprint(4000 + i)), strings.Repeat("<", 100)})
+	}
+	require.NotContains(t, seen(t, bot.Card{Title: "VMs", Table: table}), "Cut here")
+}
+
+func TestFormsLookRight(t *testing.T) {
+	f := bot.Form{Code: "v1:r1:args:5f3a", Title: "vm create", Text: "Create a VM. It costs money: see " + bot.Code("help vm create") + ".", Submit: "Run", Fields: []bot.FormField{
+		{Name: "template", Label: "Template", Required: true, Lookup: true, Hint: "a template's name", Choices: []bot.Choice{{Value: "debian-12", Label: "debian-12 · Debian <12>"}, {Value: "ubuntu-24"}}, Value: "ubuntu-24"},
+		{Name: "size", Label: "Size", Value: "2 & more", MaxLen: 100},
+		{Name: "reason", Label: "Reason", Long: true, Required: true, MaxLen: 500},
+		{Name: "password", Label: "SSH root password", Secret: true, Required: true, Value: "canary", MaxLen: 200},
+	}}
+	v := slack.Modal(f, noon)
+	view := generic[map[string]any](t, v)
+	require.Empty(t, checkView(view))
+	require.NotContains(t, indented(t, v), "canary")
+	golden(t, "form", layoutOf(view["blocks"].([]any))+"\n---- view\n"+indented(t, v))
+
+	many := bot.FormField{Name: "vm", Label: strings.Repeat("l", 45), Value: "2"}
+	for i := range 150 {
+		many.Choices = append(many.Choices, bot.Choice{Value: fmt.Sprint(i), Label: strings.Repeat("long & ", 30)})
+	}
+	require.Empty(t, checkView(generic[map[string]any](t, slack.Modal(bot.Form{Code: "c", Title: strings.Repeat("t", 40), Fields: []bot.FormField{many}}, noon))))
+	odd := bot.FormField{Name: "odd", Label: "Odd", Choices: []bot.Choice{{Value: strings.Repeat("v", 200)}}, Value: strings.Repeat("v", 5000)}
+	require.Empty(t, checkView(generic[map[string]any](t, slack.Modal(bot.Form{Code: "c", Fields: []bot.FormField{odd}}, noon))))
+}
+
+func TestPlainerMessagesFit(t *testing.T) {
+	simple, bare := slack.Plainer(bot.Card{Title: strings.Repeat("a & b < ", 2000), Buttons: []bot.Button{{Label: "Show", Code: "c"}}}, team, noon)
+	require.Empty(t, checkBlocks(generic[[]any](t, simple)))
+	require.LessOrEqual(t, chars(bare), 4000)
+	require.Contains(t, bare, "cut")
+}
+
+func TestWhatSlackDoesToTextIsUndone(t *testing.T) {
+	for typed, want := range map[string]string{
+		"vm list":                                               "vm list",
+		"op list --by <@U07ANA|ana>":                            "op list --by U07ANA",
+		"op list --by <@U07ANA>":                                "op list --by U07ANA",
+		"in <#C0OPS|ops>":                                       "in C0OPS",
+		"<!subteam^S0ONCALL|@oncall> <!here>":                   "S0ONCALL @here",
+		"<!channel|@channel>":                                   "@channel",
+		"vm show <http://web-1.example|web-1.example>":          "vm show web-1.example",
+		"<https://x.example/a?b=1&amp;c=2>":                     "https://x.example/a?b=1&c=2",
+		"<mailto:a@b.example|a@b.example> <mailto:c@d.example>": "a@b.example c@d.example",
+		"a &lt; b &amp;&amp; c &gt; d":                          "a < b && c > d",
+		"&amp;lt;":                                              "&lt;",
+		"vm\u00a0show\u202f4001\u200b":                          "vm show 4001",
+		"<> <|x> <":                                             "<> <|x> <",
+	} {
+		require.Equal(t, want, slack.Unescape(typed), typed)
+	}
+}

@@ -1,0 +1,566 @@
+package bot_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"hosterbot/bot"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// One attempt: what every class of answer leads to.
+func TestOneAttempt(t *testing.T) {
+	seen := func(is bot.Settled) func(*bot.Call) (bot.Verdict, error) {
+		return func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: is, Text: "What was read."}, nil }
+	}
+	fails := func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{}, errors.New("down") }
+	no := bot.Outcome{Class: bot.NoAnswer, Status: 502, Text: "bad gateway"}
+	a1 := bot.Outcome{Class: bot.NoAnswer, Status: 500, Code: "0xa1", Text: "failed to stop", Settle: true}
+	for _, tc := range []struct {
+		rule    string
+		command string // "vm start" has no settling read, "vm stop" has one
+		out     bot.Outcome
+		settle  func(*bot.Call) (bot.Verdict, error)
+		state   bot.State
+		runs    int
+		says    string
+	}{
+		{"accepted, nothing to read: done", "vm start", bot.Outcome{Class: bot.Accepted, Done: "Started."}, nil, bot.Succeeded, 1, "Started."},
+		{"accepted and seen: done", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.Done), bot.Succeeded, 1, "Stopped."},
+		{"accepted and never seen: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.NotDone), bot.Succeeded, 1, "still not there"},
+		{"accepted and not readable: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, fails, bot.Succeeded, 1, "could not be read"},
+		{"accepted and something else is there: a person looks", "vm stop", bot.Outcome{Class: bot.Accepted}, seen(bot.Person), bot.LostTrack, 1, "not what was asked for"},
+		{"refused: failed, code and text shown", "vm start", bot.Outcome{Class: bot.Refused, Status: 404, Code: "0x01", Text: "no such vm", Means: "It is gone."}, nil, bot.Failed, 1, "no such vm"},
+		{"refused is not settled by reading", "vm stop", bot.Outcome{Class: bot.Refused, Text: "no"}, seen(bot.Done), bot.Failed, 1, "refused: no"},
+		{"not sent: three tries, then cancelled", "vm start", bot.Outcome{Class: bot.NotSent, Text: "no route"}, nil, bot.Cancelled, 3, "Nothing was sent"},
+		{"throttled: five tries, then cancelled", "vm start", bot.Outcome{Class: bot.Throttled, Status: 429, Text: "slow down"}, nil, bot.Cancelled, 5, "Nothing was sent"},
+		{"throttled for longer than it may take: cancelled", "vm start", bot.Outcome{Class: bot.Throttled, RetryAfter: 6 * time.Minute, Text: "slow down"}, nil, bot.Cancelled, 1, "Nothing was sent"},
+		{"no answer: unknown, never sent again", "vm start", no, nil, bot.Unknown, 1, "nobody knows"},
+		{"an unknown class is no answer", "vm start", bot.Outcome{Class: "new"}, nil, bot.Unknown, 1, "nobody knows"},
+		{"an outcome of nothing is no answer", "vm start", bot.Outcome{}, nil, bot.Unknown, 1, "nobody knows"},
+		{"0xa1 without a read: failed", "vm start", a1, nil, bot.Failed, 1, "failed to stop"},
+		{"0xa1 and no effect: failed", "vm stop", a1, seen(bot.NotDone), bot.Failed, 1, "failed to stop"},
+		{"0xa1 and the effect is there: done after all", "vm stop", a1, seen(bot.Done), bot.SettledDone, 1, "yet it is done"},
+		{"0xa1 and not readable: unknown", "vm stop", a1, fails, bot.Unknown, 1, "nobody knows"},
+		{"0xa1 and something else is there: unknown", "vm stop", a1, seen(bot.Person), bot.Unknown, 1, "nobody knows"},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			w := newWorld(t)
+			row := w.row(tc.command)
+			row.run = func(c *bot.Call) bot.Outcome {
+				op := w.op(c.Op.ID)
+				require.Equal(t, bot.Intent, op.State, "the intent is on disk before the call")
+				require.Len(t, op.Attempts, row.ran())
+				return tc.out
+			}
+			if tc.settle != nil {
+				row.settle = tc.settle
+			}
+			if tc.command == "vm stop" {
+				w.confirmed("ana", "vm stop 4009")
+			} else {
+				w.say("ana", "vm start 4009")
+			}
+			w.skip(10 * time.Minute)
+			if tc.state != bot.Unknown && tc.state != bot.LostTrack {
+				require.True(t, w.op(1).State.Final())
+			}
+			if !tc.out.Settle && tc.out.Class == bot.NoAnswer || tc.state != bot.Unknown {
+				require.Equal(t, tc.state, w.state(1), w.op(1).Outcome)
+			}
+			require.Equal(t, tc.runs, row.ran())
+			require.Contains(t, words(bot.Card{Lines: []string{w.op(1).Outcome}}), tc.says)
+			intents, outcomes := 0, 0
+			for _, r := range w.records() {
+				switch r.Kind {
+				case "intent":
+					intents++
+					require.Equal(t, intents, r.Attempt)
+				case "outcome":
+					outcomes++
+					require.Equal(t, []string{string(tc.out.Class), tc.out.Code, tc.out.Text}, []string{r.Decision, r.Code, r.Text})
+				}
+			}
+			require.Equal(t, []int{tc.runs, tc.runs}, []int{intents, outcomes})
+			roots := w.slack.roots(ops)
+			require.Len(t, roots, 1, "one message per operation")
+			require.Contains(t, words(roots[0].card), tc.says)
+			require.Equal(t, tc.runs, w.api.tokens, "a token of the limiter each")
+		})
+	}
+}
+
+func TestTriesOfWhatWasNotSentArePaced(t *testing.T) {
+	w := newWorld(t)
+	var at []time.Duration
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		at = append(at, w.clock.Now().Sub(noon))
+		return bot.Outcome{Class: bot.NotSent}
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(time.Minute)
+	require.Equal(t, []time.Duration{0, time.Second, 3 * time.Second}, at)
+	for i, by := range w.api.sendBys {
+		require.Equal(t, noon.Add(at[i]+10*time.Second), by, "sent within 10 s of its intent, or not at all")
+	}
+}
+
+func TestRetryAfterIsObeyed(t *testing.T) {
+	w := newWorld(t)
+	var at []time.Duration
+	w.row("vm start").run = func(c *bot.Call) bot.Outcome {
+		at = append(at, w.clock.Now().Sub(noon))
+		if len(at) == 3 {
+			return accept(c)
+		}
+		return bot.Outcome{Class: bot.Throttled, RetryAfter: 20 * time.Second}
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(2 * time.Minute)
+	require.Equal(t, []time.Duration{0, 20 * time.Second, 40 * time.Second}, at)
+	require.Equal(t, bot.Succeeded, w.state(1))
+}
+
+func TestWhatWasNotSentCanBeTakenBackBetweenTries(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Throttled, RetryAfter: time.Minute} }
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Equal(t, bot.Checking, w.state(1))
+	w.press("ana", w.code(1, "cancel"))
+	w.skip(10 * time.Minute)
+	require.Equal(t, bot.Cancelled, w.state(1))
+	require.Equal(t, 1, w.row("vm start").ran())
+}
+
+func TestAPanicInACallLeavesItUnknown(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { panic("oops") }
+	w.say("ana", "vm start 4009")
+	w.skip(time.Hour)
+	require.Equal(t, bot.Unknown, w.state(1))
+	require.Equal(t, 1, w.row("vm start").ran())
+}
+
+func TestWithoutAnIntentOnDiskNothingIsSent(t *testing.T) {
+	w := newWorld(t)
+	w.say("ana", "vm start 4009")
+	full := true
+	w.store.before = func(method string) error {
+		if full && method == "Advance" {
+			return bot.ErrUnavailable
+		}
+		return nil
+	}
+	w.skip(5 * time.Minute)
+	require.Zero(t, w.row("vm start").ran())
+	full = false
+	w.skip(time.Minute)
+	require.Equal(t, 1, w.row("vm start").ran())
+	require.Equal(t, bot.Succeeded, w.state(1))
+}
+
+func TestAResultThatTheStoreDoesNotTakeIsKept(t *testing.T) {
+	w := newWorld(t)
+	full := 0
+	var during []*answer
+	w.row("vm start").run = func(c *bot.Call) bot.Outcome { full = 5; return accept(c) }
+	w.store.before = func(method string) error {
+		if method == "Advance" && full > 0 {
+			if full--; full == 2 { // the bot works on: what it says meanwhile
+				during = append(during, w.say("cho", "vm start 4008"), w.say("cho", "vm show 4001"))
+				require.False(t, w.bot.Health(w.ctx)[0].OK)
+			}
+			return bot.ErrUnavailable
+		}
+		return nil
+	}
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Equal(t, bot.Succeeded, w.state(1))
+	require.Equal(t, 1, w.row("vm start").ran())
+	require.Len(t, during, 2)
+	require.Contains(t, during[0].card().Title, "nothing new is begun")
+	require.Contains(t, words(during[1].card()), "Read vm show")
+	require.EqualValues(t, 1, w.store.lastOp)
+	w.say("cho", "vm start 4008")
+	require.EqualValues(t, 2, w.store.lastOp, "and when it is stored, new ones are taken again")
+}
+
+func TestAResultWhoseWriteWasLostIsNotWrittenTwice(t *testing.T) {
+	w := newWorld(t)
+	lost := false
+	w.store.after = func(method string) error {
+		if op, err := w.peek(1); method == "Advance" && !lost && err == nil && op.State == bot.Succeeded {
+			lost = true
+			return bot.ErrUnavailable
+		}
+		return nil
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(time.Minute)
+	require.True(t, lost)
+	require.Equal(t, []string{"command", "intent", "outcome"}, w.kinds(1))
+	require.Len(t, w.slack.thread(ops), 1)
+}
+
+func TestAfterARestartAnIntentIsUnknownAndNothingIsSent(t *testing.T) {
+	w := newWorld(t)
+	ctx, kill := context.WithCancel(w.ctx)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { kill(); panic("killed") }
+	w.say("ana", "vm start 4009")
+	op := w.op(1)
+	op.State, op.Lane, op.NextAt = bot.Intent, "vm/4009", time.Time{}
+	op.Attempts = []bot.Attempt{{At: noon}}
+	_, err := w.store.Advance(w.ctx, noon, "", op, bot.Written{})
+	require.NoError(t, err)
+	_ = ctx
+	w.restart()
+	w.skip(time.Hour)
+	require.Equal(t, bot.Unknown, w.state(1))
+	require.Zero(t, w.row("vm start").ran())
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "stopped while the call was under way")
+	require.Len(t, w.slack.thread(ops), 1)
+	w.restart()
+	w.skip(time.Hour)
+	require.Len(t, w.slack.thread(ops), 1, "said once")
+}
+
+func TestWaitingOperationsGoOnAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4001")
+	w.press("cho", w.code(id, "approve"))
+	w.restart()
+	w.press("dia", w.code(id, "approve"))
+	w.restart()
+	w.skip(11 * time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(id))
+	require.Len(t, w.slack.roots(ops), 1, "the same message")
+}
+
+func TestAStricterPolicyInvalidates(t *testing.T) {
+	for rule, change := range map[string][2]string{
+		"one vote more":      {"approve: {by: [leads], count: 1, within: 20m}", "approve: {by: [leads], count: 2, within: 20m}"},
+		"another group":      {"approve: {by: [leads], count: 1, within: 20m}", "approve: {by: [ops], count: 1, within: 20m}"},
+		"a delay":            {"approve: {by: [leads], count: 1, within: 20m}", "delay: 1h, approve: {by: [leads], count: 1, within: 20m}"},
+		"a backup":           {"approve: {by: [leads], count: 1, within: 20m}", "backup: 1h, approve: {by: [leads], count: 1, within: 20m}"},
+		"less time":          {"within: 20m", "within: 10m"},
+		"no grant any more":  {"leads-own, to: [leads]", "leads-own, to: [cho, dia]"},
+		"a deny":             {"who: [ben], commands: [vm stop], targets: [prod]", "who: [ana], commands: [vm stop, vm delete], targets: [vm/4009]"},
+		"a freeze":           {"from: 2026-12-24T00:00:00+01:00", "from: 2026-03-01T00:00:00+01:00"},
+		"another to ask for": {"ana: {slack: T01TEAM/U07ANA, discord", "ana: {slack: T01TEAM/U07NEW, discord"},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.asked("4009")
+			w.policy(change[0], change[1])
+			w.press("cho", w.code(id, "approve"))
+			w.skip(time.Minute)
+			require.Equal(t, bot.Invalidated, w.state(id), w.op(id).Outcome)
+			require.Zero(t, w.row("vm delete").ran())
+			require.Contains(t, w.op(id).Outcome, "Nothing was done.")
+		})
+	}
+}
+
+func TestALooserPolicyGoesOn(t *testing.T) {
+	for rule, change := range map[string][2]string{
+		"one vote less":   {"approve: {by: [leads], count: 2}, backup: 24h, delay: 10m", "approve: {by: [leads], count: 1}, backup: 24h, delay: 10m"},
+		"no delay":        {"backup: 24h, delay: 10m", "backup: 24h"},
+		"an older backup": {"backup: 24h, delay: 10m", "backup: 48h, delay: 10m"},
+		"another id":      {"id: prod-two", "id: prod-both"},
+		"more time":       {"within: 20m", "within: 40m"},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.asked("4001")
+			w.policy(change[0], change[1])
+			w.press("cho", w.code(id, "approve"))
+			w.press("dia", w.code(id, "approve"))
+			w.skip(11 * time.Minute)
+			require.Equal(t, bot.Succeeded, w.state(id), w.op(id).Outcome)
+		})
+	}
+}
+
+func TestALockInvalidates(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	require.NoError(t, w.store.SetLock(w.ctx, noon, "", bot.Lock{Target: "vm/4009", By: "dia", Reason: "audit", Until: noon.Add(time.Hour)}, bot.Written{}))
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	require.Equal(t, bot.Invalidated, w.state(id))
+	require.Contains(t, w.op(id).Outcome, "locked by dia")
+}
+
+func TestAChangedTargetInvalidatesWithOldAndNew(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.row("vm delete").preview = func(c *bot.Call) (bot.Preview, error) {
+		pv, err := machine(c)
+		pv.Fingerprint[0].Value = "198.51.100.7"
+		return pv, err
+	}
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	require.Equal(t, bot.Invalidated, w.state(id))
+	require.Contains(t, w.op(id).Outcome, "203.0.113.9")
+	require.Contains(t, w.op(id).Outcome, "198.51.100.7")
+	require.Zero(t, w.row("vm delete").ran())
+}
+
+func TestATargetThatIsGoneInvalidates(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) {
+		return bot.Preview{}, bot.Errorf(bot.Missing, "There is no VM 4009.")
+	}
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	require.Equal(t, bot.Invalidated, w.state(id))
+}
+
+func TestAnUnreadableTargetWaitsAndThenExpires(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) { return bot.Preview{}, errors.New("502") }
+	w.press("cho", w.code(id, "approve"))
+	w.skip(9 * time.Minute)
+	require.Equal(t, bot.Ready, w.state(id))
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "cannot be read")
+	require.Less(t, w.row("vm delete").previews, 50)
+	w.skip(2 * time.Minute)
+	require.Equal(t, bot.Expired, w.state(id))
+	require.Zero(t, w.row("vm delete").ran())
+}
+
+func TestAnUnreadableTargetGoesOnWhenItIsReadable(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) {
+		return bot.Preview{}, bot.Errorf(bot.Unavailable, "The API is down.")
+	}
+	w.press("cho", w.code(id, "approve"))
+	w.skip(5 * time.Minute)
+	w.row("vm delete").preview = machine
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(id))
+}
+
+func TestTheDelayIsWaitedForAndItsTenMinutesStartAfterwards(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4001")
+	w.press("cho", w.code(id, "approve"))
+	w.press("dia", w.code(id, "approve"))
+	w.api.paused = bot.Errorf(bot.Unavailable, "Mutations are paused.")
+	w.skip(10*time.Minute - time.Second)
+	require.Equal(t, bot.Ready, w.state(id))
+	require.Equal(t, 1, w.row("vm delete").previews, "nothing is read before the delay is over")
+	w.skip(9 * time.Minute)
+	require.Equal(t, bot.Ready, w.state(id))
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "Mutations are paused")
+	w.api.paused = nil
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(id))
+}
+
+func TestABackupIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	last := noon.Add(-25 * time.Hour)
+	w.row("vm delete").preview = func(c *bot.Call) (bot.Preview, error) {
+		pv, err := machine(c)
+		pv.LastBackup = last
+		return pv, err
+	}
+	id := w.asked("4001")
+	w.due()
+	require.NotEmpty(t, button(w.slack.roots(ops)[0].card, "Back up first"))
+	w.press("cho", w.code(id, "approve"))
+	w.press("dia", w.code(id, "approve"))
+	w.skip(2 * time.Hour)
+	require.Equal(t, bot.Ready, w.state(id))
+	require.Zero(t, w.row("vm delete").ran())
+	for range 2 {
+		require.NotZero(t, w.pressKey("same", "ben", button(w.slack.roots(ops)[0].card, "Back up first")).count())
+	}
+	w.skip(time.Minute)
+	require.EqualValues(t, 2, w.store.lastOp)
+	require.Equal(t, []any{bot.Succeeded, "ben", id}, []any{w.state(2), w.op(2).Person, w.op(2).For})
+	last = w.clock.Now()
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(id))
+}
+
+func TestABackupThatNeverComesExpires(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm delete").preview = func(c *bot.Call) (bot.Preview, error) {
+		pv, err := machine(c)
+		pv.LastBackup = time.Time{}
+		return pv, err
+	}
+	id := w.asked("4001")
+	w.press("cho", w.code(id, "approve"))
+	w.press("dia", w.code(id, "approve"))
+	w.skip(23 * time.Hour)
+	require.Equal(t, bot.Ready, w.state(id))
+	w.skip(2 * time.Hour)
+	require.Equal(t, bot.Expired, w.state(id))
+	require.Zero(t, w.row("vm delete").ran())
+}
+
+func TestABackupAsksNothingOfWhatHasNone(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm delete").preview = func(c *bot.Call) (bot.Preview, error) { pv, err := machine(c); pv.Backed = false; return pv, err }
+	id := w.asked("4001")
+	w.press("cho", w.code(id, "approve"))
+	w.press("dia", w.code(id, "approve"))
+	w.skip(11 * time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(id))
+}
+
+func TestABusyLaneIsWaitedForAsLongAsItTakes(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Equal(t, bot.Unknown, w.state(1))
+	w.say("cho", "backup create 4009")
+	w.say("cho", "backup create 4008")
+	w.skip(40 * time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(3), "another lane is free")
+	require.Equal(t, bot.Ready, w.state(2))
+	require.Zero(t, w.row("backup create").runs-1)
+	require.Contains(t, words(w.slack.roots(ops)[1].card), "operation 1, whose outcome is unknown since")
+	require.Contains(t, words(w.say("cho", "op resolve 1 done --reason looked").card()), "resolved as done")
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(2))
+}
+
+func TestASoftLaneIsFreedAfterFiveMinutes(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm reset-password").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	id := w.confirmed("ana", "vm reset-password 4009", "reason", "x", "target", "4009")
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	w.say("ana", "vm start 4009")
+	w.skip(4 * time.Minute)
+	require.Equal(t, bot.Ready, w.state(2))
+	w.skip(2 * time.Minute)
+	require.Equal(t, bot.Unknown, w.state(id))
+	require.Equal(t, bot.Succeeded, w.state(2))
+}
+
+func TestTheCallLivesOnWhenTheBotStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
+		w.row("vm start").run = func(c *bot.Call) bot.Outcome { time.Sleep(30 * time.Second); return accept(c) }
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.bot.Run(ctx) }()
+		w.say("ana", "vm start 4009")
+		time.Sleep(time.Second)
+		stop()
+		require.NoError(t, <-done)
+		w.bot.Finish()
+		require.Equal(t, bot.Succeeded, w.state(1), "the answer is stored although everything else has ended")
+	})
+}
+
+func TestASlowCallHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
+		w.row("vm start").run = func(c *bot.Call) bot.Outcome {
+			if c.Target().ID == 4009 {
+				time.Sleep(90 * time.Second)
+			}
+			return accept(c)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.bot.Run(ctx) }()
+		w.say("ana", "vm start 4009")
+		time.Sleep(time.Second)
+		w.say("cho", "vm start 4008")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, bot.Succeeded, w.state(2))
+		require.Equal(t, bot.Intent, w.state(1))
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, bot.Succeeded, w.state(1))
+		stop()
+		<-done
+	})
+}
+
+func TestASlowChannelHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
+		w.slack.onPost = func(bot.Place, string, bot.Card) error { time.Sleep(time.Minute); return nil }
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.bot.Run(ctx) }()
+		w.say("ana", "vm start 4009")
+		time.Sleep(time.Second)
+		w.sayIn(discord, "cho@discord", "vm start 4008")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Len(t, w.discord.roots(discord), 1)
+		stop()
+		<-done
+	})
+}
+
+func TestManyAtOnceEachRunOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial, c.Demo = nil, false, false })
+		w.row("vm start").run = func(c *bot.Call) bot.Outcome { time.Sleep(100 * time.Millisecond); return accept(c) }
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.bot.Run(ctx) }()
+		const n = 200
+		for i := range n {
+			time.Sleep(1100 * time.Millisecond)
+			w.say([]string{"ana", "cho", "dia", "ben"}[i%4], fmt.Sprintf("vm start %d", 5000+i%7))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, n, w.row("vm start").ran())
+		ended := 0
+		for _, op := range w.store.all() {
+			require.Equal(t, bot.Succeeded, op.State, op.ID)
+			ended++
+		}
+		require.Equal(t, n, ended)
+		posts := map[string]int{}
+		for _, m := range w.slack.messages {
+			posts[m.key]++
+		}
+		require.Len(t, posts, 2*n, "a root and an end each")
+		for key, times := range posts {
+			require.Equal(t, 1, times, key)
+		}
+		stop()
+		<-done
+	})
+}
+
+func TestTheOutcomeIsScrubbedAndBounded(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.Refused, Text: strings.Repeat("x\x00\x1b", 5000)}
+	}
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Less(t, len(w.op(1).Outcome), 600)
+	require.NotContains(t, w.op(1).Outcome, "\x1b")
+	require.Contains(t, w.op(1).Outcome, "cut", "nothing is cut without saying so")
+}
