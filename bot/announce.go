@@ -56,8 +56,9 @@ func (b *Bot) announceDue(ctx context.Context) (time.Time, error) {
 		}
 		began := false
 		for _, key := range order {
-			if b.paused.waits(key, now) {
-				next = sooner(next, now.Add(time.Second))
+			if until, waits := b.paused.left(key, now); waits {
+				b.postpone(ctx, threads[key], until)
+				next = sooner(next, until)
 				continue
 			}
 			if working[key] || !b.busy.take(key) {
@@ -73,7 +74,10 @@ func (b *Bot) announceDue(ctx context.Context) (time.Time, error) {
 			}
 			began = true
 		}
-		if !began || !b.serial {
+		if !began {
+			return notNow(next, now), ctx.Err()
+		}
+		if !b.serial {
 			return next, ctx.Err()
 		}
 	}
@@ -136,12 +140,16 @@ func (b *Bot) retryOwed(ctx context.Context, key string, rest []Owed, err error)
 		}
 		return
 	}
-	for _, o := range rest { // in order: none overtakes the first
-		if err := b.store.Postpone(ctx, now, o, now.Add(pause)); err != nil {
+	b.paused.put(key, now.Add(pause))
+	b.postpone(ctx, rest, now.Add(pause)) // in order: none overtakes the first
+}
+
+func (b *Bot) postpone(ctx context.Context, owed []Owed, until time.Time) {
+	for _, o := range owed {
+		if err := b.store.Postpone(ctx, b.clock.Now(), o, until); err != nil && !errors.Is(err, ErrNotFound) {
 			b.log.Error("message not put off", "op", o.Op, "err", err)
 		}
 	}
-	b.paused.put(key, now.Add(pause))
 }
 
 // sendOwed puts one message into its chat, and returns what its thread looks

@@ -141,6 +141,9 @@ func (c *Command) Usage() string {
 	b.WriteString(c.Words)
 	for i := range c.Params {
 		p := &c.Params[i]
+		if p.Secret { // never typed
+			continue
+		}
 		b.WriteByte(' ')
 		if !p.Required {
 			b.WriteByte('[')

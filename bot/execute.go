@@ -268,6 +268,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	now := b.clock.Now()
 	sendBy := now.Add(b.scaled(sendWithin))
 	op.State, op.Waits, op.Unblocks = Intent, "", ""
+	expires := op.Expires
 	op.Expires, op.NextAt = time.Time{}, time.Time{}
 	op.Attempts = append(slices.Clone(op.Attempts), Attempt{At: now, SendBy: sendBy})
 	rec := opRecord(&op, Record{Kind: "intent", Person: op.Person, Attempt: len(op.Attempts)})
@@ -275,8 +276,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	var busy *BusyError
 	switch {
 	case errors.As(err, &busy):
-		op.Attempts = op.Attempts[:len(op.Attempts)-1]
-		op.Expires = now.Add(b.scaled(readyFor))
+		op.Attempts, op.Expires = op.Attempts[:len(op.Attempts)-1], expires
 		return b.waitForLane(ctx, op, busy.Holder)
 	case errors.Is(err, ErrConflict):
 		return err

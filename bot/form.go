@@ -69,6 +69,17 @@ func (b *Bot) askForRest(ctx context.Context, answer Responder, who asker, m *Mi
 		b.refuseStranger(ctx, answer, who, cmd)
 		return
 	}
+	if !b.mayRun(ctx, who, cmd) { // no form leads around a refusal
+		a, err := b.decide(ctx, who, cmd, m.Parsed.Targets, m.Parsed.Facts, false, false)
+		if err != nil {
+			b.say(ctx, answer, b.refusal(err))
+			return
+		}
+		if !a.Allowed && a.BreakGlass == nil {
+			b.deny(ctx, "", answer, who, m.Parsed, a)
+			return
+		}
+	}
 	names := make([]string, len(m.Missing))
 	for i, p := range m.Missing {
 		names[i] = p.Placeholder() + " (" + p.Kind.Expects + ")"

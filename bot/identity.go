@@ -92,9 +92,6 @@ func (b *Bot) member(ctx context.Context, snap *policy.Snapshot, person, group s
 	if ok && now.Before(known.until) {
 		return known.is
 	}
-	if b.serial {
-		return b.remember(key, b.lookUp(ctx, snap, person, group))
-	}
 	// What the chat does not answer in time is unknown for now; its answer is
 	// remembered for the next time.
 	found := make(chan Membership, 1)

@@ -73,10 +73,12 @@ func median(d []time.Duration) time.Duration {
 // Bounds of the pause between two polls.
 const (
 	pollLeast    = time.Second
+	pollSoon     = 2 * time.Second // before the first move
 	pollUnsure   = 15 * time.Second // while the end cannot be told
 	pollMost     = time.Minute
 	pollOfLeft   = 0.6  // of what is left, when the end can be told
 	pollOfPassed = 0.05 // of what has passed, without progress
+	pollOfWaited = 0.1  // of what has passed, before the first move
 	pollAgree    = 0.25 // two estimates agree within this
 )
 
@@ -89,7 +91,10 @@ func (j *Job) wait(now time.Time, usual time.Duration, scale float64) time.Durat
 	if end.IsZero() && usual > 0 {
 		end = j.Since.Add(usual)
 	}
-	if end.IsZero() {
+	switch {
+	case end.IsZero() && j.Last.Fraction >= 0: // it will move
+		return between(pollSoon, time.Duration(pollOfWaited*float64(elapsed)), pollUnsure)
+	case end.IsZero():
 		return between(pollLeast, time.Duration(pollOfPassed*float64(elapsed)), pollUnsure)
 	}
 	left := unscaled(end.Sub(now))
@@ -102,17 +107,25 @@ func (j *Job) wait(now time.Time, usual time.Duration, scale float64) time.Durat
 	return between(pollLeast, time.Duration(pollOfLeft*float64(left)), pollUnsure)
 }
 
-// estimate tells when the job will end, from the last changes of progress, and
-// whether two estimates agree. Zero: it cannot be told.
+// estimate tells when the job will end, from the last changes of progress and
+// as long as they are few from its beginning, and whether it agrees with the
+// estimate before the last change. Zero: it cannot be told.
 func (j *Job) estimate() (end time.Time, agreed bool) {
-	n := len(j.Moves)
+	moves := j.Moves
+	if len(moves) < maxMoves {
+		moves = append([]Move{{At: j.Since}}, moves...)
+	}
+	n := len(moves)
 	if n < 2 {
 		return time.Time{}, false
 	}
-	long, short := until(j.Moves[0], j.Moves[n-1]), until(j.Moves[n-2], j.Moves[n-1])
-	last := j.Moves[n-1].At
-	agreed = n > 2 && math.Abs(float64(long-short)) <= pollAgree*float64(max(long, short))
-	return last.Add(long), agreed
+	first, last := moves[0], moves[n-1]
+	end = last.At.Add(until(first, last))
+	if n > 2 {
+		before := moves[n-2].At.Add(until(first, moves[n-2]))
+		agreed = math.Abs(float64(end.Sub(before))) <= pollAgree*float64(end.Sub(last.At))
+	}
+	return end, agreed
 }
 
 // until extends the line through two changes to its end.

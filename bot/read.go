@@ -159,20 +159,19 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 // showWork shows that the bot is at work, if that takes more than a moment.
 // After stop it shows nothing any more.
 func (b *Bot) showWork(ctx context.Context, answer Responder, title string) (stop func()) {
-	var mu sync.Mutex
-	over := false
+	turn := make(chan bool, 1) // holds whether there is still something to wait for
+	turn <- true
 	cancel := b.clock.AfterFunc(slowAfter, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !over {
+		waiting := <-turn
+		if waiting {
 			b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + title + " …"})
 		}
+		turn <- waiting
 	})
 	return func() {
 		cancel()
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
+		<-turn
+		turn <- false
 	}
 }
 

@@ -459,13 +459,14 @@ func (s *waitSet) put(id any, until time.Time) {
 	s.until[id] = until
 }
 
-func (s *waitSet) waits(id any, now time.Time) bool {
+// left tells until when something is left alone, if it is.
+func (s *waitSet) left(id any, now time.Time) (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	until, ok := s.until[id]
 	if ok && !now.Before(until) {
 		delete(s.until, id)
-		return false
+		return time.Time{}, false
 	}
-	return ok
+	return until, ok
 }

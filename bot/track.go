@@ -192,8 +192,8 @@ func (b *Bot) trackDue(ctx context.Context) (time.Time, error) {
 		began := false
 		for _, id := range due {
 			key := opKey(id)
-			if b.later.waits(id, now) {
-				next = sooner(next, now.Add(time.Second))
+			if until, waits := b.later.left(id, now); waits {
+				next = sooner(next, until)
 				continue
 			}
 			if !b.busy.take(key) {
@@ -209,10 +209,22 @@ func (b *Bot) trackDue(ctx context.Context) (time.Time, error) {
 			}
 			began = true
 		}
-		if !began || !b.serial {
+		if !began {
+			return notNow(next, now), ctx.Err()
+		}
+		if !b.serial {
 			return next, ctx.Err()
 		}
 	}
+}
+
+// notNow keeps a loop that can begin nothing of what is due from asking again
+// without a pause.
+func notNow(next, now time.Time) time.Time {
+	if soon := now.Add(20 * time.Millisecond); !next.IsZero() && next.Before(soon) {
+		return soon
+	}
+	return next
 }
 
 // sooner is the earlier of two moments, of which a zero one is never.

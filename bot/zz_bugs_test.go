@@ -495,7 +495,7 @@ func TestBugWaitingForALaneCostsFewReads(t *testing.T) {
 	w.due()
 	w.say("cho", "backup create 4009")
 	w.skip(10 * time.Minute)
-	require.Equal(t, bot.Ready, w.state(2))
+	require.Equal(t, bot.Expired, w.state(2), "the wait ends with its ten minutes")
 	require.Less(t, w.row("backup create").previews, 30)
 }
 

@@ -67,7 +67,7 @@ func render(c bot.Card, team string, now time.Time) message {
 	if title := strong(adapters.Truncate(c.Title, fitTitle), now); title != "" {
 		l.section(mrkdwn(tones[c.Tone] + title))
 	}
-	l.lines("lines", c.Lines)
+	l.lines("line", c.Lines)
 	l.fields(c.Fields)
 	if c.Table != nil {
 		l.table(c.Table)
@@ -191,6 +191,9 @@ func (l *layout) cutText() string {
 	parts := make([]string, len(l.cut))
 	for i, c := range l.cut {
 		parts[i] = strconv.Itoa(c.n) + " " + c.what
+		if c.n > 1 {
+			parts[i] += "s"
+		}
 	}
 	return "Cut here, one message holds no more: " + strings.Join(parts, ", ") + "."
 }
@@ -201,7 +204,7 @@ func (l *layout) lines(what string, lines []string) {
 }
 
 func (l *layout) notes(notes []string) {
-	l.chunks("notes", notes, small)
+	l.chunks("note", notes, small)
 }
 
 func (l *layout) chunks(what string, lines []string, block func(*slack.TextBlockObject) slack.Block) {
@@ -279,20 +282,20 @@ func (l *layout) fields(fields []bot.Field) {
 		left--
 	}
 	flush()
-	l.leave(left, "fields")
+	l.leave(left, "field")
 }
 
 // table is set in columns of letters of one width; where it is too wide for
 // that, a row is a paragraph.
 func (l *layout) table(t *bot.Table) {
 	if len(t.Rows) == 0 {
-		l.lines("lines", []string{t.Empty})
+		l.lines("line", []string{t.Empty})
 		return
 	}
 	lines := adapters.Columns(t, l.now, utf8.RuneCountInString)
 	for _, line := range lines {
 		if utf8.RuneCountInString(line) > fitColumn {
-			l.lines("rows", records(t))
+			l.lines("row", records(t))
 			return
 		}
 	}
@@ -312,7 +315,7 @@ func (l *layout) table(t *bot.Table) {
 			n++
 		}
 		if n == 0 || !l.section(mrkdwn(b.String()+fence)) {
-			l.leave(len(body), "rows")
+			l.leave(len(body), "row")
 			return
 		}
 		body = body[n:]
