@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type memory struct {
 	mu      sync.Mutex
 	closed  bool
 	ops     map[int64][]byte
+	next    map[int64]time.Time // NextAt of those that have one
 	lastOp  int64
 	keys    map[string]memoryKey
 	lanes   map[string]int64
@@ -60,7 +62,7 @@ var _ bot.Store = (*memory)(nil)
 
 func newMemory() *memory {
 	return &memory{
-		ops: map[int64][]byte{}, keys: map[string]memoryKey{}, lanes: map[string]int64{}, took: map[string][]time.Duration{},
+		ops: map[int64][]byte{}, next: map[int64]time.Time{}, keys: map[string]memoryKey{}, lanes: map[string]int64{}, took: map[string][]time.Duration{},
 		reads: map[int64]bot.Read{}, threads: map[int64][]bot.Thread{}, locks: map[string]bot.Lock{},
 	}
 }
@@ -127,6 +129,10 @@ func (m *memory) putOp(op bot.Operation) {
 		panic(err)
 	}
 	m.ops[op.ID] = body
+	delete(m.next, op.ID)
+	if !op.NextAt.IsZero() {
+		m.next[op.ID] = op.NextAt
+	}
 }
 
 // known tells whether a key was used in the last 24 hours, and by whom.
@@ -358,16 +364,14 @@ func (m *memory) Due(ctx context.Context, now time.Time, _ string, limit int) ([
 		return nil, time.Time{}, err
 	}
 	defer m.mu.Unlock()
-	due := slices.DeleteFunc(m.all(), func(op bot.Operation) bool { return op.NextAt.IsZero() })
-	slices.SortStableFunc(due, func(a, b bot.Operation) int { return a.NextAt.Compare(b.NextAt) })
-	var out []int64
-	for _, op := range due {
-		if op.NextAt.After(now) || len(out) == limit {
-			return out, op.NextAt, nil
+	due := slices.Sorted(maps.Keys(m.next))
+	slices.SortStableFunc(due, func(a, b int64) int { return m.next[a].Compare(m.next[b]) })
+	for i, id := range due {
+		if m.next[id].After(now) || i == limit {
+			return due[:i], m.next[id], nil
 		}
-		out = append(out, op.ID)
 	}
-	return out, time.Time{}, nil
+	return due, time.Time{}, nil
 }
 
 func (m *memory) Open(ctx context.Context) ([]int64, error) {

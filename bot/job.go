@@ -73,7 +73,7 @@ func median(d []time.Duration) time.Duration {
 // Bounds of the pause between two polls.
 const (
 	pollLeast    = time.Second
-	pollSoon     = 2 * time.Second // before the first move
+	pollSoon     = 2 * time.Second  // before the first move
 	pollUnsure   = 15 * time.Second // while the end cannot be told
 	pollMost     = time.Minute
 	pollOfLeft   = 0.6  // of what is left, when the end can be told

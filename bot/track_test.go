@@ -347,7 +347,7 @@ func TestAnIdleBotSleeps(t *testing.T) {
 func TestManyJobsAreFollowedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
-		const n = 500
+		const n = 100
 		since := time.Now()
 		ended := map[int64]time.Duration{}
 		w.row("backup create").follow = func(c *bot.Call) (bot.Progress, error) {
@@ -368,7 +368,7 @@ func TestManyJobsAreFollowedInTime(t *testing.T) {
 			_, err := w.store.Create(w.ctx, since, "", op, bot.Written{})
 			require.NoError(t, err)
 		}
-		w.looked = -1 << 30 // 500 operations wake the loop 500 times in a moment
+		w.looked = -1 << 30 // so many wake the loop as often in a moment
 		ctx, stop := contextOf(t)
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
