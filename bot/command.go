@@ -77,6 +77,9 @@ type Command struct {
 	// Settle reads whether the effect is there, by comparing with the
 	// baseline of the preview. Nil: no read tells.
 	Settle func(context.Context, *Call) (Verdict, error)
+	// Window is how long the effect may take to show: only after it, and the
+	// time in which the call could still land, does absence prove something.
+	Window time.Duration
 	// Follow reads how an accepted operation is getting on. Nil: it ends with
 	// its answer.
 	Follow func(context.Context, *Call) (Progress, error)

@@ -463,8 +463,11 @@ func (b *Bot) endTook(ctx context.Context, key string, op Operation, to State, o
 	now := b.clock.Now()
 	op.State, op.Outcome, op.Waits = to, outcome, ""
 	op.Expires, op.NextAt = time.Time{}, time.Time{}
-	if to.Final() {
+	switch {
+	case to.Final():
 		op.Ended = now
+	case to == NeedsHuman:
+		op.NextAt = b.softLaneUntil(&op)
 	}
 	w := Written{Audit: []Record{opRecord(&op, rec)}, Took: took}
 	if !op.Silent {

@@ -375,11 +375,13 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 	}
 	op.State = Unknown
 	op.Outcome = "No answer came, so nobody knows whether it was done. It is not sent again."
-	op.NextAt = time.Time{}
-	if cmd.SoftLane {
-		op.NextAt = now.Add(b.scaled(softLaneFor))
+	op.NextAt = now.Add(b.scaled(settleFirst))
+	owed := b.owed(&op, OwedRoot, Card{})
+	if out.Settle {
+		op.Outcome = "The provider says that it failed. One read tells whether that is so."
+	} else {
+		owed = append(owed, b.owed(&op, OwedLine, Card{Tone: Warn, Title: "Outcome unknown", Lines: []string{op.Outcome, last.Text}})...)
 	}
-	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: "Outcome unknown", Lines: []string{op.Outcome, last.Text}})...)
 	var stored Operation
 	err := b.keep(ctx, func() (err error) {
 		stored, err = b.advanceOwing(ctx, "", op, owed, rec)
@@ -402,6 +404,7 @@ func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Oper
 			return err // stays unknown
 		}
 		if v.Is == Done {
+			op.Hint = ""
 			_, err := b.end(ctx, "", op, SettledDone, "The provider said that it failed, and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
 			return err
 		}

@@ -353,7 +353,7 @@ func (b *Bot) endCard(op *Operation) Card {
 	if !op.State.Final() {
 		c.Title = endWord(op.State) + ". " + op.Outcome
 	}
-	if len(op.Attempts) > 0 {
+	if len(op.Attempts) > 0 && op.State.Final() {
 		if took := b.clock.Now().Sub(op.Attempts[0].At); took >= time.Second {
 			c.Notes = append(c.Notes, "Took "+Duration(took)+".")
 		}
@@ -389,6 +389,8 @@ func endWord(s State) string {
 		return "Resolved as unsure"
 	case LostTrack:
 		return "Lost track"
+	case NeedsHuman:
+		return "A person has to look"
 	}
 	word := string(s)
 	return strings.ToUpper(word[:1]) + word[1:]

@@ -162,10 +162,11 @@ type Operation struct {
 	Told     bool          `json:"told,omitempty"`  // the break-glass notice is out
 	Job      *Job          `json:"job,omitempty"`
 	Expected time.Duration `json:"expected,omitempty"`
-	Outcome  string        `json:"outcome,omitempty"` // how it ended, in a sentence
-	Hint     string        `json:"hint,omitempty"`    // what to do next
-	Code     string        `json:"code,omitempty"`    // the provider's code
-	Made     []Target      `json:"made,omitempty"`    // what came of it: the new VM
+	Outcome  string        `json:"outcome,omitempty"`  // how it ended, in a sentence
+	Hint     string        `json:"hint,omitempty"`     // what to do next
+	Code     string        `json:"code,omitempty"`     // the provider's code
+	Probably int64         `json:"probably,omitempty"` // VM that a lost create probably made
+	Made     []Target      `json:"made,omitempty"`     // what came of it: the new VM
 	Result   []Field       `json:"result,omitempty"`
 	Secret   bool          `json:"secret,omitempty"` // Reveal shows something
 	Again    int64         `json:"again,omitempty"`  // operation that this one repeats

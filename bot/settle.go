@@ -4,11 +4,61 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"hosterbot/bot/policy"
 )
+
+// When unknown outcomes are read, before scaling.
+const (
+	settleFirst = 5 * time.Second   // after the answer did not come
+	settleMost  = time.Minute       // between two reads; they double up to that
+	landsWithin = 150 * time.Second // a call that was on its way has landed, or never will
+)
+
+// settle reads whether the effect of a lost call is there. Presence settles it
+// at once. Absence proves something only when the call can no longer land and
+// the window of its command is over; what then cannot be told, a person has to.
+func (b *Bot) settle(ctx context.Context, op Operation) error {
+	cmd, ok := b.catalogue.Find(op.Command)
+	if !ok || cmd.Settle == nil {
+		return b.needsPerson(ctx, op, "No read tells whether it was done.", 0)
+	}
+	c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
+	c.Op = &op
+	v, err := cmd.Settle(ctx, c)
+	now := b.clock.Now()
+	over := !now.Before(op.Attempts[len(op.Attempts)-1].SendBy.Add(b.scaled(landsWithin + cmd.Window)))
+	switch {
+	case err != nil:
+		b.log.Info("outcome not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
+	case v.Is == Person && v.VM != 0:
+		return b.needsPerson(ctx, op, v.Text, v.VM)
+	case v.Is == Done:
+		op.Hint = ""
+		_, err := b.end(ctx, "", op, SettledDone, "No answer came, and it is done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
+		return err
+	case !over:
+	case v.Is == NotDone:
+		op.Hint = ""
+		_, err := b.end(ctx, "", op, SettledNotDone, "No answer came, and it was not done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
+		return err
+	default:
+		return b.needsPerson(ctx, op, v.Text, 0)
+	}
+	op.NextAt = now.Add(b.scaled(min(settleFirst<<min(op.Looks, 10), settleMost)))
+	op.Looks++
+	_, err = b.store1(ctx, "", op, Written{})
+	return err
+}
+
+// needsPerson leaves it to a person how a lost call ended.
+func (b *Bot) needsPerson(ctx context.Context, op Operation, why string, vm int64) error {
+	op.Probably = vm
+	op.Hint = "Look at the provider's side, then press Resolve, or: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
+	_, err := b.end(ctx, "", op, NeedsHuman, "No answer came. "+why, Record{Kind: "settled", Decision: string(Person), Text: why})
+	return err
+}
 
 // resolveAfter is how long an unknown outcome has to stand before a person may
 // settle it: a call that is still on its way could land until then.
@@ -66,6 +116,9 @@ func (b *Bot) Resolve(ctx context.Context, c *Call, r Resolution) Outcome {
 		op.Result = append(op.Result, Field{"VM", Code(fmt.Sprint(r.VM))})
 	}
 	op.EndedBy, op.Hint = c.Person, ""
+	if r.VM != 0 {
+		op.Hint = "Its first password is lost. A new one: " + Code(fmt.Sprintf("vm reset-password %d", r.VM))
+	}
 	text := fmt.Sprintf("%s looked and says: %s. “%s”", Clean(c.Person), r.Word, CleanMax(r.Reason, 300))
 	key := ""
 	if c.Op != nil {
@@ -85,18 +138,29 @@ func (b *Bot) Resolve(ctx context.Context, c *Call, r Resolution) Outcome {
 // resolveForm is the Resolve button: it asks for the word and the reason, and
 // runs `op resolve`.
 func (b *Bot) resolveForm(ctx context.Context, key string, answer Responder, who asker, op Operation, s *Submission) {
+	if op.State != Unknown && op.State != NeedsHuman && op.State != LostTrack {
+		b.answerState(ctx, answer, who, op.ID)
+		return
+	}
 	f := Form{Code: opCode(&op, actResolve), Title: "Resolve", Text: "Look at the provider's side first: " + Flat(op.Title, b.clock.Now()), Submit: "Resolve", Fields: []FormField{
 		{Name: "outcome", Label: "What you found", Required: true, Choices: []Choice{{"done", "It was done"}, {"not-done", "It was not done"}, {"unsure", "I cannot tell"}}},
 		{Name: "reason", Label: "How you know", Required: true, MaxLen: 300},
 	}}
+	if op.Command == "vm create" {
+		field := FormField{Name: "vm", Label: "The VM that it made, if it was done", MaxLen: 20}
+		if op.Probably != 0 {
+			field.Value = fmt.Sprint(op.Probably)
+		}
+		f.Fields = append(f.Fields, field)
+	}
 	if s == nil {
 		b.openForm(ctx, answer, f)
 		return
 	}
 	bad := false
 	for i := range f.Fields {
-		f.Fields[i].Value = strings.TrimSpace(s.Values[f.Fields[i].Name])
-		if f.Fields[i].Value == "" {
+		f.Fields[i].Value = CleanMax(s.Values[f.Fields[i].Name], 300)
+		if f.Fields[i].Value == "" && f.Fields[i].Required {
 			f.Fields[i].Error, bad = "This is needed.", true
 		}
 	}
@@ -105,6 +169,9 @@ func (b *Bot) resolveForm(ctx context.Context, key string, answer Responder, who
 		return
 	}
 	args := []Arg{{"op", fmt.Sprint(op.ID)}, {"outcome", f.Fields[0].Value}, {"reason", f.Fields[1].Value}}
+	if len(f.Fields) > 2 && f.Fields[2].Value != "" && f.Fields[0].Value == "done" {
+		args = append(args, Arg{"vm", f.Fields[2].Value})
+	}
 	p, err := b.catalogue.ParseTyped("op resolve", args, who.snap.Label)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
@@ -113,10 +180,20 @@ func (b *Bot) resolveForm(ctx context.Context, key string, answer Responder, who
 	b.dispatch(ctx, key, answer, who, p, wish{})
 }
 
+// softLaneUntil is how long an unknown outcome keeps a soft lane.
+func (b *Bot) softLaneUntil(op *Operation) time.Time {
+	return op.Attempts[len(op.Attempts)-1].At.Add(b.scaled(softLaneFor))
+}
+
 // freeSoftLane lets go of a lane that an unknown outcome does not need to keep.
 func (b *Bot) freeSoftLane(ctx context.Context, op Operation) error {
 	cmd, ok := b.catalogue.Find(op.Command)
 	op.NextAt = time.Time{}
+	if free := b.softLaneUntil(&op); ok && cmd.SoftLane && b.clock.Now().Before(free) {
+		op.NextAt = free
+		_, err := b.store1(ctx, "", op, Written{})
+		return err
+	}
 	if ok && cmd.SoftLane && !op.LaneFreed {
 		op.LaneFreed = true
 		op.Notes = append(op.Notes, "Its target is free for other operations again.")

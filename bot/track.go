@@ -47,9 +47,7 @@ func (b *Bot) Recover(ctx context.Context) error {
 		case Intent:
 			op.State = Unknown
 			op.Outcome = "The bot stopped while the call was under way, so nobody knows whether it was done. It is not sent again."
-			if cmd, ok := b.catalogue.Find(op.Command); ok && cmd.SoftLane {
-				op.NextAt = b.clock.Now().Add(b.scaled(softLaneFor))
-			}
+			op.NextAt = b.clock.Now().Add(b.scaled(settleFirst))
 			owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: "Outcome unknown", Lines: []string{op.Outcome}})...)
 			if _, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: "restart after an intent"}); err != nil {
 				return err
@@ -309,6 +307,8 @@ func (b *Bot) step(ctx context.Context, op Operation) error {
 	case Following:
 		return b.poll(ctx, op)
 	case Unknown:
+		return b.settle(ctx, op)
+	case NeedsHuman:
 		return b.freeSoftLane(ctx, op)
 	}
 	if op.State.Final() || op.NextAt.IsZero() || op.NextAt.After(b.clock.Now()) {

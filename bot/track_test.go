@@ -67,7 +67,7 @@ func TestAJobIsPolledAsOftenAsItNeeds(t *testing.T) {
 	}{
 		{"progress in steps of 1 %", 0.01, false, 22, 2500 * time.Millisecond},
 		{"progress in steps of 1 %, after others of its kind", 0.01, true, 22, 2500 * time.Millisecond},
-		{"progress in steps of 5 %", 0.05, false, 30, 6 * time.Second},
+		{"progress in steps of 5 %", 0.05, false, 40, 6 * time.Second},
 		{"no progress", 0, false, 100, 8 * time.Second},
 		{"no progress, after others of its kind", 0, true, 100, 8 * time.Second},
 	} {
@@ -315,7 +315,9 @@ func TestAStoreThatIsDownIsAskedAtAPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
 		asked := 0
-		w.store.before = func(method string) error {
+		w.store.before = func(string) error {
+			w.lookMu.Lock()
+			defer w.lookMu.Unlock()
 			asked++
 			return bot.ErrUnavailable
 		}

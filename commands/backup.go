@@ -78,7 +78,7 @@ func (p *provider) backupCreateRow() bot.Command {
 			o.Done = upper(vmThing(vmOf(c))) + " is backed up."
 			return o
 		},
-		Settle: p.settleBackup,
+		Settle: p.settleBackup, Window: 60 * time.Minute,
 		Follow: p.followBackup,
 	}
 }

@@ -38,7 +38,7 @@ func Catalogue(api *hoster.Client, clock bot.Clock) (*bot.Catalogue, error) {
 		p.softwareRows(),
 		p.jobRows(),
 		p.orderRows(),
-		opRows(),
+		p.opRows(),
 		lockRows(),
 		aboutRows(),
 	)

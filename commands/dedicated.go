@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -248,6 +249,7 @@ func (p *provider) dedicatedPower(s signal, send func(context.Context, int) (hos
 			o.Done = upper(dedicatedThing(serverOf(c))) + " " + s.done
 			return o
 		},
+		Window: s.window(),
 		Settle: func(ctx context.Context, c *bot.Call) (bot.Verdict, error) {
 			now, err := p.power.fresh(ctx, serverOf(c))
 			if err != nil {
@@ -290,7 +292,7 @@ func (p *provider) dedicatedReinstallRow() bot.Command {
 			o.Done = upper(dedicatedThing(serverOf(c))) + " is reinstalled."
 			return o
 		},
-		Settle: p.settleDedicatedReinstall,
+		Settle: p.settleDedicatedReinstall, Window: 60 * time.Minute,
 		Follow: func(ctx context.Context, c *bot.Call) (bot.Progress, error) {
 			if jobOf(c.Op) != 0 {
 				return p.followJob(ctx, c)
@@ -403,7 +405,7 @@ func (p *provider) dedicatedTerminateRow() bot.Command {
 			o.Done = upper(dedicatedThing(serverOf(c))) + " is terminated."
 			return o
 		},
-		Settle: p.settleTerminate,
+		Settle: p.settleTerminate, Window: 10 * time.Minute,
 	}
 }
 

@@ -121,7 +121,7 @@ func (p *provider) dedicatedOrderRow() bot.Command {
 			o.Done = upper(dedicatedThing(serverOf(c))) + " is there."
 			return o
 		},
-		Settle: p.settleOrder,
+		Settle: p.settleOrder, Window: 30 * time.Minute,
 		Follow: p.followOrder,
 	}
 }

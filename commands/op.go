@@ -58,7 +58,7 @@ func choices(name, expects string, values ...string) *bot.Kind {
 	return k
 }
 
-func opRows() []bot.Command {
+func (p *provider) opRows() []bot.Command {
 	op := bot.Param{Name: "op", Kind: opKind, Summary: "Number of the operation", Required: true, Positional: true}
 	return []bot.Command{
 		{
@@ -108,6 +108,11 @@ func opRows() []bot.Command {
 				op, err := c.Bot.CheckResolution(ctx, c, resolution(c))
 				if err != nil {
 					return bot.Preview{}, err
+				}
+				if vm := int(c.Args.Int("vm")); vm != 0 {
+					if err := p.adoptable(ctx, c, &op, vm); err != nil {
+						return bot.Preview{}, err
+					}
 				}
 				return bot.Preview{
 					Title:  fmt.Sprintf("Resolve operation %d as %s", op.ID, c.Args.Text("outcome")),

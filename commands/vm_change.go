@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hosterbot/bot"
 	"hosterbot/commands/hoster"
@@ -25,8 +26,8 @@ func (p *provider) vmResizeRow() bot.Command {
 		Details: "A disk cannot shrink, and IPs cannot be given back. What came of it is read back.",
 		Preview: p.previewResize,
 		Run:     p.runResize,
-		Settle:  p.settleResize,
-		Follow:  p.followResize,
+		Settle:  p.settleResize, Window: 10 * time.Minute,
+		Follow: p.followResize,
 	}
 }
 
@@ -177,7 +178,7 @@ func (p *provider) vmReinstallRow() bot.Command {
 			o.Done = upper(vmThing(vmOf(c))) + " is reinstalled."
 			return o
 		},
-		Settle: p.settleReinstall,
+		Settle: p.settleReinstall, Window: 60 * time.Minute,
 		Follow: p.followJob,
 		Reveal: p.revealJob,
 	}
@@ -306,7 +307,7 @@ func (p *provider) vmDeleteRow() bot.Command {
 			o.Done = upper(vmThing(vmOf(c))) + " is deleted."
 			return o
 		},
-		Settle: p.settleDelete,
+		Settle: p.settleDelete, Window: 10 * time.Minute,
 	}
 }
 

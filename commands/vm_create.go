@@ -35,9 +35,9 @@ func (p *provider) vmCreateRow() bot.Command {
 		Whole:   true,
 		Preview: p.previewCreate,
 		Run:     p.runCreate,
-		Settle:  p.settleCreate,
-		Follow:  p.followCreate,
-		Reveal:  p.revealJob,
+		Settle:  p.settleCreate, Window: 15 * time.Minute,
+		Follow: p.followCreate,
+		Reveal: p.revealJob,
 	}
 }
 
@@ -143,6 +143,42 @@ func (p *provider) settleCreate(ctx context.Context, c *bot.Call) (bot.Verdict, 
 		Is: bot.Person, VM: int64(id),
 		Text: fmt.Sprintf("It is probably %s: it has appeared in the list, and it is as asked. If it is, reset its password: the first one is lost.", vmThing(id)),
 	}, nil
+}
+
+// adoptable tells why a VM cannot be the one that an operation made: it was
+// there before, another operation made it, or it is not as asked.
+func (p *provider) adoptable(ctx context.Context, c *bot.Call, op *bot.Operation, vm int) error {
+	of := *c
+	of.Op, of.Args = op, op.Args
+	before, err := decode[createBaseline](&of)
+	if err != nil {
+		return bot.Errorf(bot.Conflict, "What was there before operation %d is not known, so no VM can be named for it.", op.ID).Because(err)
+	}
+	now, err := p.vms.fresh(ctx, only)
+	if err != nil {
+		return told(err, "the list of VMs")
+	}
+	taken, err := p.takenVMs(ctx, &of)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !slices.Contains(now, vm):
+		return bot.Errorf(bot.Missing, "%s is not in the provider's list.", upper(vmThing(vm)))
+	case slices.Contains(before.VMs, vm):
+		return bot.Errorf(bot.Conflict, "%s was there before operation %d.", upper(vmThing(vm)), op.ID)
+	case slices.Contains(taken, vm):
+		return bot.Errorf(bot.Conflict, "%s was made by another operation.", upper(vmThing(vm)))
+	}
+	config, err := p.configs.fresh(ctx, vm)
+	if err != nil {
+		return told(err, vmThing(vm))
+	}
+	if !isWanted(config, wanted(op.Args)) {
+		return bot.Errorf(bot.Conflict, "%s is not what operation %d asked for: %s, %s, %s.", upper(vmThing(vm)), op.ID,
+			template(config.Template), size(config), count(len(ipv4s(config.IPs)), "IP", "IPs"))
+	}
+	return nil
 }
 
 func isWanted(is hoster.VMConfig, want hoster.CreateVM) bool {

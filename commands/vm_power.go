@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"hosterbot/bot"
 	"hosterbot/commands/hoster"
@@ -42,6 +43,14 @@ func (s signal) notes(what, state string) []string {
 		notes = append(notes, upper(what)+" is "+bot.Clean(state)+", not running.")
 	}
 	return notes
+}
+
+// window is how long the signal may take to show.
+func (s signal) window() time.Duration {
+	if s.starts {
+		return 2 * time.Minute
+	}
+	return 5 * time.Minute
 }
 
 // settled tells by a machine's state whether a start or a stop has happened.
@@ -110,6 +119,7 @@ func (p *provider) vmPower(s signal, send func(context.Context, int) (hoster.Res
 			o.Done = upper(vmThing(vmOf(c))) + " " + s.done
 			return o
 		},
+		Window: s.window(),
 		Settle: func(ctx context.Context, c *bot.Call) (bot.Verdict, error) {
 			now, err := p.statuses.fresh(ctx, vmOf(c))
 			if err != nil {

@@ -26,10 +26,12 @@ func BenchmarkAck(b *testing.B) {
 			s := h.connected(b)
 			payload := h.slash("U07ANA", "vm list")
 			acks := make([]chan map[string]any, n)
+			trigger := 0
 			b.ReportAllocs()
 			for b.Loop() {
 				for i := range acks {
-					payload["trigger_id"] = fmt.Sprint("1.2.", i)
+					trigger++
+					payload["trigger_id"] = fmt.Sprint("1.2.", trigger)
 					frame, acked := h.envelope("slash_commands", payload)
 					acks[i] = acked
 					require.True(b, s.send(frame))

@@ -1,0 +1,256 @@
+package bot_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
+)
+
+// ends counts the end messages in the threads of a place.
+func ends(c *chat, p bot.Place) (n int) {
+	for _, card := range c.thread(p) {
+		if strings.HasPrefix(card.Title, "ana: ") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestOneMessageIsEditedThroughItsStates(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.due()
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	for c, p := range map[*chat]bot.Place{w.slack: ops, w.discord: discord} {
+		roots := c.roots(p)
+		require.Len(t, roots, 1)
+		require.Contains(t, roots[0].card.Title, "Done")
+		require.Empty(t, button(roots[0].card, "Approve"), "decided: the buttons are gone")
+		require.Contains(t, words(roots[0].card), "cho", "and it says by whom")
+		require.Equal(t, 1, ends(c, p))
+	}
+}
+
+func TestCopiesFollow(t *testing.T) {
+	w := newWorld(t)
+	w.sayIn(other, "ana", "vm delete 4001")
+	w.press("ana", w.code(1, "confirm"))
+	w.send("ana", w.code(1, "confirm"), "reason", "x", "target", "4001")
+	w.due()
+	w.press("cho", w.code(1, "approve"))
+	w.due()
+	for c, places := range map[*chat][]bot.Place{w.slack: {ops, other}, w.discord: {discord}} {
+		for _, p := range places {
+			require.Len(t, c.roots(p), 1)
+			require.Contains(t, words(c.roots(p)[0].card), "cho has approved")
+		}
+	}
+	w.press("dia", w.code(1, "deny"))
+	w.due()
+	require.Contains(t, w.slack.roots(other)[0].card.Title, "Denied")
+	require.Contains(t, w.discord.roots(discord)[0].card.Title, "Denied")
+	require.Len(t, w.discord.thread(discord), 2)
+}
+
+func TestProgressIsEditedAtMostEveryThreeSeconds(t *testing.T) {
+	w := newWorld(t)
+	_, j := w.begin(100*time.Second, 0.01)
+	_ = j
+	var at []time.Time
+	w.slack.onEdit = func(bot.Card) error { at = append(at, w.clock.Now()); return nil }
+	w.skip(3 * time.Minute)
+	require.NotEmpty(t, at)
+	for i := 1; i < len(at)-1; i++ {
+		require.GreaterOrEqual(t, at[i].Sub(at[i-1]), 3*time.Second)
+	}
+	require.LessOrEqual(t, len(at), 22, "only for 5 % or a new state")
+	require.Contains(t, w.slack.roots(ops)[0].card.Title, "Done")
+}
+
+func TestEveryThreadGetsItsEndOnceWhateverFails(t *testing.T) {
+	for _, tc := range []struct {
+		rule string
+		fail func(n int) error
+	}{
+		{"ordinary errors", func(n int) error {
+			if n%3 != 0 {
+				return errors.New("502")
+			}
+			return nil
+		}},
+		{"slow down", func(n int) error {
+			if n%4 != 0 {
+				return &bot.PostError{RetryAfter: 7 * time.Second, Err: errors.New("429")}
+			}
+			return nil
+		}},
+		{"forty failures in a row", func(n int) error {
+			if n > 2 && n < 43 {
+				return errors.New("502")
+			}
+			return nil
+		}},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			w := newWorld(t)
+			n := 0
+			w.slack.onPost = func(bot.Place, string, bot.Card) error { n++; return tc.fail(n) }
+			w.say("ana", "vm start 4009")
+			w.skip(5 * time.Hour)
+			require.Len(t, w.slack.roots(ops), 1)
+			require.Equal(t, 1, ends(w.slack, ops))
+			require.Empty(t, w.store.owed)
+		})
+	}
+}
+
+func TestRetryAfterOfAChatIsObeyed(t *testing.T) {
+	w := newWorld(t)
+	var at []time.Duration
+	w.slack.onPost = func(bot.Place, string, bot.Card) error {
+		at = append(at, w.clock.Now().Sub(noon))
+		if len(at) == 1 {
+			return &bot.PostError{RetryAfter: 30 * time.Second, Err: errors.New("429")}
+		}
+		return nil
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(time.Minute)
+	require.Equal(t, []time.Duration{0, 30 * time.Second, 30 * time.Second}, at)
+}
+
+func TestADeletedRootIsPostedAnew(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.due()
+	w.slack.roots(ops)[0].gone = true
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	roots := w.slack.roots(ops)
+	require.Len(t, roots, 2)
+	require.Contains(t, roots[1].card.Title, "Done")
+	last := w.slack.messages[len(w.slack.messages)-1]
+	require.Equal(t, "2", last.place.Thread[:0]+fmt.Sprint(slices.Index(w.slack.messages, roots[1])+1), "the end stands under the new root")
+	require.Equal(t, last.place.Thread, fmt.Sprint(slices.Index(w.slack.messages, roots[1])+1))
+}
+
+func TestTheOrderWithinAThreadIsKeptOverFailures(t *testing.T) {
+	w := newWorld(t)
+	n := 0
+	w.slack.onPost = func(p bot.Place, _ string, _ bot.Card) error {
+		if n++; n%2 == 1 {
+			return errors.New("502")
+		}
+		return nil
+	}
+	id := w.asked("4001")
+	w.press("cho", w.code(id, "approve"))
+	w.press("dia", w.code(id, "approve"))
+	w.press("cho", w.code(id, "deny"))
+	w.skip(time.Hour)
+	require.Equal(t, []string{"cho approved (1 of 2)", "dia approved (2 of 2)", "ana: denied. Denied by cho. Nothing was done."}, titlesOf(w.slack.thread(ops)))
+}
+
+func TestAForbiddenPlaceHoldsUpNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.discord.onPost = func(bot.Place, string, bot.Card) error {
+		return &bot.PostError{Forbidden: true, Err: errors.New("50001")}
+	}
+	id := w.asked("4009")
+	w.press("cho", w.code(id, "approve"))
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(id))
+	require.Len(t, w.slack.roots(ops), 1)
+	require.Equal(t, 1, ends(w.slack, ops))
+	w.say("ana", "vm start 4008")
+	w.due()
+	require.Len(t, w.slack.roots(ops), 2)
+}
+
+func TestARequestNamesWhoMayApproveAtMostFiveAndNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4001")
+	w.due()
+	names := func() (out []string) {
+		for _, m := range w.slack.roots(ops)[0].card.Mentions {
+			out = append(out, m.User)
+		}
+		return out
+	}
+	require.Equal(t, []string{"U10CHO", "U11DIA"}, names(), "eligible, and not the requester")
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	require.Equal(t, []string{"U11DIA"}, names(), "who has voted is left in peace")
+	w.press("dia", w.code(id, "deny"))
+	w.due()
+	require.Empty(t, names())
+	last := w.slack.thread(ops)[len(w.slack.thread(ops))-1]
+	require.Equal(t, []bot.Account{{Platform: "slack", Team: "T01TEAM", User: "U07ANA"}}, last.Mentions, "the end names the requester")
+	for i := range 8 {
+		w.policy("people:\n", "people:\n  p"+fmt.Sprint(i)+": {slack: T01TEAM/U5"+fmt.Sprint(i)+"}\n", "leads: [ana, cho, dia]", "leads: [ana, cho, dia, p"+fmt.Sprint(i)+"]")
+	}
+	many, members := "people:\n", "leads: [ana, cho, dia"
+	for i := range 8 {
+		many += fmt.Sprintf("  p%d: {slack: T01TEAM/U5%d}\n", i, i)
+		members += fmt.Sprintf(", p%d", i)
+	}
+	w.policy("people:\n", many, "leads: [ana, cho, dia", members)
+	w.asked("4009")
+	w.due()
+	require.Len(t, w.slack.roots(ops)[1].card.Mentions, 5)
+}
+
+func TestMessagesOwedSurviveARestart(t *testing.T) {
+	w := newWorld(t)
+	down := true
+	w.slack.onPost = func(bot.Place, string, bot.Card) error {
+		if down {
+			return errors.New("down")
+		}
+		return nil
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(time.Minute)
+	require.Empty(t, w.slack.log)
+	down = false
+	w.restart()
+	w.skip(10 * time.Minute)
+	require.Len(t, w.slack.roots(ops), 1)
+	require.Equal(t, 1, ends(w.slack, ops))
+}
+
+func TestAPostWhoseAnswerIsLostIsTriedUnderItsKey(t *testing.T) {
+	w := newWorld(t)
+	keys := map[string]int{}
+	w.slack.onPost = func(_ bot.Place, key string, _ bot.Card) error {
+		if keys[key]++; keys[key] == 1 {
+			return &bot.PostError{Lost: true, Err: errors.New("time out")}
+		}
+		return nil
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(time.Minute)
+	for key, n := range keys {
+		require.Equal(t, 2, n, key)
+	}
+	require.Len(t, keys, 2)
+}
+
+func TestAnUnwatchedOperationOwesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.say("ana", "vm delete 4009")
+	w.say("ana", "vm stop 4008")
+	w.press("ana", w.code(2, "cancel"))
+	w.skip(time.Hour)
+	require.Empty(t, w.slack.log)
+	require.Empty(t, w.discord.log)
+	require.Empty(t, w.store.owed)
+}
