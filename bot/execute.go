@@ -148,7 +148,8 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 		b.log.Warn("target not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
 		return b.wait(ctx, op, "the target, which cannot be read: "+plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))
 	}
-	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 {
+	cmd, known := b.catalogue.Find(op.Command)
+	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && known && !cmd.Local {
 		return b.waitForLane(ctx, op, busy)
 	}
 	if op.Digest == "" { // nobody was asked about it, so nothing is invalidated

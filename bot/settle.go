@@ -92,7 +92,7 @@ func (b *Bot) CheckResolution(ctx context.Context, c *Call, r Resolution) (Opera
 	}
 	if len(op.Attempts) > 0 {
 		from := op.Attempts[len(op.Attempts)-1].At.Add(b.scaled(resolveAfter))
-		if op.State == Unknown && b.clock.Now().Before(from) {
+		if op.State != LostTrack && b.clock.Now().Before(from) {
 			return op, Errorf(Conflict, "Operation %d may still be on its way: it can be resolved from %s on.", op.ID, At(from))
 		}
 	}

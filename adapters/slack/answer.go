@@ -324,7 +324,7 @@ func (a *Adapter) postURL(ctx context.Context, url string, m urlMessage) error {
 func (a *Adapter) whisper(ctx context.Context, user string, from origin, c bot.Card) error {
 	now := a.clock.Now()
 	var err error
-	if from.Channel != "" && !direct(from.Channel, from.Name) {
+	if from.Channel != "" && !direct(from) {
 		err = a.levels(ctx, methodEphemeral, from.Channel, result, render(c, a.team(), now), func(ctx context.Context, options ...slack.MsgOption) error {
 			if from.Thread != "" {
 				options = append(options, slack.MsgOptionTS(from.Thread))
@@ -348,22 +348,6 @@ func (a *Adapter) whisper(ctx context.Context, user string, from origin, c bot.C
 		_, _, err := a.api.PostMessageContext(ctx, channel, options...)
 		return err
 	})
-}
-
-// directWith is the private conversation with somebody.
-func (a *Adapter) directWith(ctx context.Context, user string) (string, error) {
-	if err := a.limits.enter(ctx, methodDirect, "", result); err != nil {
-		return "", err
-	}
-	c, _, _, err := a.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
-	if err != nil {
-		a.limits.pause(methodDirect, "", retryAfter(err))
-		return "", fmt.Errorf("%s: %w", methodDirect, quiet(err))
-	}
-	if c == nil || c.ID == "" {
-		return "", fmt.Errorf("%s: the answer names no channel", methodDirect)
-	}
-	return c.ID, nil
 }
 
 // upload sends a file as a direct message.

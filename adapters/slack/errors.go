@@ -44,8 +44,6 @@ var refused = map[string]string{
 	"no_permission":           "it lacks a permission",
 	"access_denied":           "the workspace denies it access",
 	"team_access_not_granted": "the app is not installed in this workspace",
-	"app_missing_action_url":  "Socket Mode is off: switch it on under Settings, Socket Mode",
-	"socket_mode_not_enabled": "Socket Mode is off: switch it on under Settings, Socket Mode",
 }
 
 // code is the error that Slack named; "" if it named none.
@@ -57,8 +55,18 @@ func code(err error) string {
 	return ""
 }
 
-// credentials turns a refused token into a FatalError. setting is where the
-// token comes from.
+// The settings that tokens come from, and where Slack shows them.
+const (
+	botSetting = "SLACK_BOT_TOKEN"
+	appSetting = "SLACK_APP_TOKEN"
+)
+
+var shownAt = map[string]string{
+	botSetting: "OAuth & Permissions",
+	appSetting: "Basic Information, App-Level Tokens",
+}
+
+// credentials turns a refused token into a FatalError.
 func credentials(setting string, err error) error {
 	why, ok := refused[code(err)]
 	if !ok {
@@ -66,9 +74,9 @@ func credentials(setting string, err error) error {
 	}
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) && answer.Needed != "" {
-		why += ": add " + answer.Needed + " under OAuth & Permissions, and install the app again"
+		why += " (" + bot.Clean(answer.Needed) + ")"
 	}
-	return &FatalError{Text: fmt.Sprintf("Slack refuses %s, %s", setting, why), Err: err}
+	return &FatalError{Text: fmt.Sprintf("Slack refuses %s: %s (see %s)", setting, why, shownAt[setting]), Err: err}
 }
 
 // Codes of chat.* that say where the fault lies.

@@ -19,6 +19,7 @@ const (
 	usersFor    = 5 * time.Minute
 	channelsFor = time.Minute
 	groupsFor   = time.Minute
+	directsFor  = time.Hour
 	remembered  = 10_000 // entries of each kind
 	askFor      = 5 * time.Second
 )
@@ -122,7 +123,8 @@ func (a *Adapter) lookAt(id string) func(context.Context) (channel, error) {
 			return channel{}, err
 		}
 		c, err := a.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
-		if code(err) == "channel_not_found" { // so Slack calls a private channel without the bot
+		switch code(err) { // so Slack calls a conversation without the bot
+		case "channel_not_found", "missing_scope":
 			return channel{shared: true}, nil
 		}
 		if err != nil {
@@ -136,24 +138,51 @@ func (a *Adapter) lookAt(id string) func(context.Context) (channel, error) {
 	}
 }
 
-// place is where something was said. A channel of which Slack says nothing
-// counts as shared with outsiders.
-func (a *Adapter) place(ctx context.Context, id, name string) bot.Place {
+// place is where a user said something. A channel of which Slack says nothing
+// counts as shared with outsiders, and so does a conversation of two people
+// that is not with the bot.
+func (a *Adapter) place(ctx context.Context, user string, from origin) bot.Place {
 	var p bot.Place
-	p.Platform, p.Team, p.Channel = platform, a.team(), id
-	if p.Direct = direct(id, name); p.Direct {
+	p.Platform, p.Team, p.Channel = platform, a.team(), from.Channel
+	if direct(from) {
+		own, err := a.directWith(ctx, user)
+		p.Direct = err == nil && own == from.Channel
+		p.Shared = !p.Direct
+		if err != nil {
+			a.log.Warn("conversation counts as shared", "channel", from.Channel, "err", err)
+		}
 		return p
 	}
-	c, err := a.channels.get(ctx, id, a.lookAt(id))
+	c, err := a.channels.get(ctx, from.Channel, a.lookAt(from.Channel))
 	p.Shared = err != nil || c.shared
 	if err != nil {
-		a.log.Warn("channel counts as shared", "channel", id, "err", err)
+		a.log.Warn("channel counts as shared", "channel", from.Channel, "err", err)
 	}
 	return p
 }
 
-// direct tells whether a channel is a private conversation with the bot.
-func direct(id, name string) bool { return strings.HasPrefix(id, "D") || name == "directmessage" }
+// direct tells whether something was said in a conversation of two.
+func direct(from origin) bool {
+	return strings.HasPrefix(from.Channel, "D") || from.Name == "directmessage"
+}
+
+// directWith is the private conversation of the bot with somebody.
+func (a *Adapter) directWith(ctx context.Context, user string) (string, error) {
+	return a.directs.get(ctx, user, func(ctx context.Context) (string, error) {
+		if err := a.limits.enter(ctx, methodDirect, "", result); err != nil {
+			return "", err
+		}
+		c, _, _, err := a.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+		if err != nil {
+			a.limits.pause(methodDirect, "", retryAfter(err))
+			return "", fmt.Errorf("%s: %w", methodDirect, quiet(err))
+		}
+		if c == nil || c.ID == "" {
+			return "", fmt.Errorf("%s: the answer names no channel", methodDirect)
+		}
+		return c.ID, nil
+	})
+}
 
 // CanPost implements bot.Adapter. A no is asked for again each time, so that
 // an invitation works at once.
@@ -178,6 +207,8 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 		return bot.Errorf(bot.Forbidden, "That channel is archived, so nobody can post there.").WithHint("Use another channel, or take this one out of the archive.")
 	case c.readOnly:
 		return bot.Errorf(bot.Forbidden, "Only some people may post in that channel, and the bot is not one of them.").WithHint("Allow it in the channel's settings, or use another channel.")
+	case !c.member && strings.HasPrefix(p.Channel, "D"):
+		return bot.Errorf(bot.Forbidden, "The bot is not part of that conversation, so it cannot post there.").WithHint("Type the command in a channel, or to the bot itself.")
 	case !c.member:
 		return bot.Errorf(bot.Forbidden, "The bot is not in that channel, so it cannot post there.").WithHint("Type %s in it, and try again.", bot.Code(a.invite()))
 	}

@@ -81,11 +81,12 @@ func TestPlaces(t *testing.T) {
 		fault           fault
 		direct, shared  bool
 	}{
-		"a channel":                {homeID, "ops", nil, false, false},
-		"shared with outsiders":    {"C3SHARED", "partners", nil, false, true},
-		"a private conversation":   {"D777", "directmessage", nil, true, false},
-		"private, without the bot": {"C9NONE", "privategroup", nil, false, true},
-		"Slack does not say":       {homeID, "ops", status(http.StatusBadGateway), false, true},
+		"a channel":                  {homeID, "ops", nil, false, false},
+		"shared with outsiders":      {"C3SHARED", "partners", nil, false, true},
+		"a private conversation":     {"DU07ANA", "directmessage", nil, true, false},
+		"two people without the bot": {"D777", "directmessage", nil, false, true},
+		"private, without the bot":   {"C9NONE", "privategroup", nil, false, true},
+		"Slack does not say":         {homeID, "ops", status(http.StatusBadGateway), false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, b, func(t *testing.T, h *harness) {
@@ -105,11 +106,11 @@ func TestPlaces(t *testing.T) {
 
 func TestWhereTheBotMayPost(t *testing.T) {
 	play(t, &stub{}, func(t *testing.T, h *harness) {
-		dm := place("D777")
+		dm := place("DU07ANA")
 		dm.Direct = true
 		require.NoError(t, h.a.CanPost(t.Context(), dm))
 		require.NoError(t, h.a.CanPost(t.Context(), place(homeID)))
-		for channel, says := range map[string]string{"C1CLOSED": "/invite @hosterbot", "C2OLD": "archive", "C9NONE": "/invite @hosterbot"} {
+		for channel, says := range map[string]string{"C1CLOSED": "/invite @hosterbot", "C2OLD": "archive", "C9NONE": "/invite @hosterbot", "D777": "to the bot itself"} {
 			var own *bot.Error
 			require.ErrorAs(t, h.a.CanPost(t.Context(), place(channel)), &own)
 			require.Contains(t, own.Text+own.Hint, says)

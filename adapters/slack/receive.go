@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"hosterbot/bot"
@@ -297,16 +298,19 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
 	}
 }
 
-// whoWhere looks up the account and the place, both at once.
-func (a *Adapter) whoWhere(ctx context.Context, c call) (bot.Account, bot.Place, error) {
-	where := make(chan bot.Place, 1)
-	if _, known := a.channels.recall(c.from.Channel); known || direct(c.from.Channel, c.from.Name) {
-		where <- a.place(ctx, c.from.Channel, c.from.Name)
-	} else {
-		go func() { where <- a.place(ctx, c.from.Channel, c.from.Name) }()
+// whoWhere looks up the account and the place, both at once where the place is
+// not known.
+func (a *Adapter) whoWhere(ctx context.Context, c call) (who bot.Account, where bot.Place, err error) {
+	if _, known := a.channels.recall(c.from.Channel); known {
+		where = a.place(ctx, c.user, c.from)
+		who, err = a.account(ctx, c.team, c.user)
+		return who, where, err
 	}
-	who, err := a.account(ctx, c.team, c.user)
-	return who, <-where, err
+	var wait sync.WaitGroup
+	wait.Go(func() { where = a.place(ctx, c.user, c.from) })
+	who, err = a.account(ctx, c.team, c.user)
+	wait.Wait()
+	return who, where, err
 }
 
 // overloaded says at once that there is too much to do.

@@ -79,6 +79,7 @@ type Adapter struct {
 	limits   *limits
 	users    *memory[bool]
 	channels *memory[channel]
+	directs  *memory[string]
 	groups   *memory[map[string]bool]
 	outbox   *outbox
 	drawer   *drawer
@@ -142,6 +143,7 @@ func New(o Options) (*Adapter, error) {
 		limits:   newLimits(o.Clock),
 		users:    newMemory[bool](o.Clock, usersFor),
 		channels: newMemory[channel](o.Clock, channelsFor),
+		directs:  newMemory[string](o.Clock, directsFor),
 		groups:   newMemory[map[string]bool](o.Clock, groupsFor),
 		outbox:   newOutbox(o.Clock),
 		drawer:   newDrawer(o.Clock),
@@ -177,7 +179,7 @@ func (a *Adapter) introduce(ctx context.Context) error {
 	defer cancel()
 	r, err := a.api.AuthTestContext(ctx)
 	if err != nil {
-		return credentials("SLACK_BOT_TOKEN", fmt.Errorf("auth.test: %w", quiet(err)))
+		return credentials(botSetting, fmt.Errorf("auth.test: %w", quiet(err)))
 	}
 	if r.TeamID == "" || r.UserID == "" {
 		return fmt.Errorf("auth.test: the answer names no workspace (is %s Slack?)", a.opts.APIURL)

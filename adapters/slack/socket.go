@@ -115,7 +115,7 @@ func (a *Adapter) openURL(ctx context.Context) (string, error) {
 	_, address, err := a.api.StartSocketModeContext(ctx)
 	if err != nil {
 		a.limits.pause(methodOpen, "", retryAfter(err))
-		return "", credentials("SLACK_APP_TOKEN", fmt.Errorf("%s: %w", methodOpen, quiet(err)))
+		return "", credentials(appSetting, fmt.Errorf("%s: %w", methodOpen, quiet(err)))
 	}
 	return address, nil
 }

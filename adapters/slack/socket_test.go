@@ -134,6 +134,22 @@ func TestARedeliveryRunsOnceAndIsAcknowledgedTwice(t *testing.T) {
 	})
 }
 
+func TestAnAcknowledgementGoesByAnotherSocketWhereItsOwnHasEnded(t *testing.T) {
+	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+		time.Sleep(time.Second)
+		require.NoError(t, r.Answer.Ack(ctx))
+	}}
+	play(t, b, func(t *testing.T, h *harness) {
+		synctest.Wait()
+		s := h.newest(0)
+		frame, acked := h.envelope("slash_commands", h.slash("U07ANA", "vm list"))
+		require.True(t, s.send(frame))
+		time.Sleep(500 * time.Millisecond)
+		require.NoError(t, s.ws.Close())
+		require.Nil(t, <-acked)
+	})
+}
+
 func TestNoCommandIsLostInTwentyRefreshes(t *testing.T) {
 	var handled atomic.Int64
 	b := &stub{handle: func(ctx context.Context, r bot.Request) {
