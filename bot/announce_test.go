@@ -254,3 +254,79 @@ func TestAnUnwatchedOperationOwesNothing(t *testing.T) {
 	require.Empty(t, w.discord.log)
 	require.Empty(t, w.store.owed)
 }
+
+func TestAThreadGetsOneEndMessage(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm create").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Unclear}, nil }
+	w.row("vm create").follow = func(*bot.Call) (bot.Progress, error) { return bot.Progress{Phase: bot.Lost, Text: "0xc1"}, nil }
+	id := w.confirmed("ana", "vm create --cores 2")
+	w.skip(10 * time.Minute)
+	require.Equal(t, bot.LostTrack, w.state(id))
+	w.say("cho", fmt.Sprintf("op resolve %d done --reason looked", id))
+	w.due()
+	require.Equal(t, bot.ResolvedDone, w.state(id))
+	ends := 0
+	for _, c := range w.slack.thread(ops) {
+		if strings.HasPrefix(c.Title, "ana: ") {
+			ends++
+		}
+	}
+	require.Equal(t, 1, ends, "%v", w.slack.log)
+}
+
+func TestACopyMentionsAccountsOfItsOwnPlatform(t *testing.T) {
+	w := newWorld(t)
+	w.asked("4009")
+	w.due()
+	roots := w.discord.roots(discord)
+	require.Len(t, roots, 1)
+	require.NotEmpty(t, roots[0].card.Mentions)
+	for _, m := range roots[0].card.Mentions {
+		require.Equal(t, "discord", m.Platform, "%+v", m)
+	}
+}
+
+func TestManyPausedThreadsHoldUpNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.slack.onPost = func(bot.Place, string, bot.Card) error { return errors.New("slack is down") }
+	for i := range 260 {
+		w.jump(3 * time.Second) // 20 commands a minute
+		w.say([]string{"ana", "cho", "dia"}[i%3], fmt.Sprintf("vm start %d", 5000+i))
+	}
+	w.sayIn(discord, "ana@discord", "vm start 4009")
+	_, err := w.bot.RunDue(w.ctx)
+	require.NoError(t, err)
+	require.NotEmpty(t, w.discord.roots(discord))
+}
+
+func TestARootPostedAnewHasAKeyOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.due()
+	w.slack.roots(ops)[0].gone = true
+	w.press("cho", w.code(id, "deny"))
+	w.due()
+	roots := w.slack.roots(ops)
+	require.Len(t, roots, 2)
+	require.NotEqual(t, roots[0].key, roots[1].key)
+}
+
+func TestARootPostedForALineIsRemembered(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	refuse := true
+	w.slack.onPost = func(p bot.Place, _ string, _ bot.Card) error {
+		if p.Thread == "" && refuse {
+			return &bot.PostError{Forbidden: true, Err: errors.New("not in the channel")}
+		}
+		if p.Thread != "" {
+			return errors.New("no thread yet")
+		}
+		return nil
+	}
+	w.due() // the root is given up
+	require.NoError(t, w.store.Append(w.ctx, w.clock.Now(), "", bot.Written{Owed: []bot.Owed{{Op: id, Place: ops, Kind: bot.OwedLine, Card: bot.Card{Title: "line"}}}}))
+	refuse = false
+	w.skip(30 * time.Second)
+	require.Len(t, w.slack.roots(ops), 1)
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -299,4 +300,32 @@ func TestCancelTakesBackUntilTheCall(t *testing.T) {
 	w.press("cho", w.code(id, "approve"))
 	w.skip(time.Hour)
 	require.Zero(t, w.row("vm delete").ran())
+}
+
+func TestAReasonOfNothingVisibleIsNone(t *testing.T) {
+	w := newWorld(t)
+	w.say("ana", "vm delete 4009")
+	w.press("ana", w.code(1, "confirm"))
+	w.send("ana", w.code(1, "confirm"), "reason", "\u200b\u2060", "target", "4009")
+	require.Equal(t, bot.Confirming, w.state(1), "reason %q", w.op(1).Reason)
+}
+
+func TestARedeliveredCommandGetsTheFirstAnswer(t *testing.T) {
+	w := newWorld(t)
+	first := w.sayKey("same", ops, "ana", "vm delete 4009").card()
+	again := w.sayKey("same", ops, "ana", "vm delete 4009").card()
+	require.NotEmpty(t, button(first, "Confirm"))
+	require.NotEmpty(t, button(again, "Confirm"), "%+v", again)
+}
+
+func TestASlowPreviewIsNoDataRace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock = nil })
+		w.row("vm delete").preview = func(c *bot.Call) (bot.Preview, error) {
+			time.Sleep(1200 * time.Millisecond)
+			return machine(c)
+		}
+		w.say("ana", "vm delete 4009")
+		synctest.Wait()
+	})
 }

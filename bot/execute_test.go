@@ -564,3 +564,76 @@ func TestTheOutcomeIsScrubbedAndBounded(t *testing.T) {
 	require.NotContains(t, w.op(1).Outcome, "\x1b")
 	require.Contains(t, w.op(1).Outcome, "cut", "nothing is cut without saying so")
 }
+
+func TestWhatRunsIsWhatWasVotedOn(t *testing.T) {
+	w := newWorld(t)
+	template := "Debian12.0"
+	w.row("vm delete").preview = func(c *bot.Call) (bot.Preview, error) {
+		pv, err := machine(c)
+		pv.Args = c.Args.With("template", template)
+		return pv, err
+	}
+	id := w.asked("4009")
+	template = "Windows"
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	require.Zero(t, w.row("vm delete").ran(), "ran with %v", w.row("vm delete").lastArgs)
+	require.Equal(t, bot.Invalidated, w.state(id))
+}
+
+func TestANewFieldOfTheFingerprintIsADifference(t *testing.T) {
+	require.NotEmpty(t, bot.Differences([]bot.Field{{Label: "IPs", Value: "a"}}, []bot.Field{{Label: "IPs", Value: "a"}, {Label: "Hardware", Value: "b"}}))
+}
+
+func TestVotesAreCollectedAgainForWhatThePolicySays(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4001")
+	w.press("cho", w.code(id, "approve"))
+	w.press("dia", w.code(id, "approve"))
+	w.policy("leads: [ana, cho, dia]", "leads: [ana, cho, ben]")
+	w.skip(10 * time.Minute)
+	require.Equal(t, bot.Pending, w.state(id))
+	require.Equal(t, w.clock.Now().Add(20*time.Minute), w.op(id).Expires)
+}
+
+func TestTriesEndThoughTheirReasonsTakeTurns(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		if w.row("vm start").ran()%2 == 0 {
+			return bot.Outcome{Class: bot.Throttled, Status: 429, Text: "slow down"}
+		}
+		return bot.Outcome{Class: bot.NotSent, Text: "no route"}
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(6 * time.Minute)
+	require.Equal(t, bot.Cancelled, w.state(1), "after %d attempts", w.row("vm start").ran())
+	require.LessOrEqual(t, w.row("vm start").ran(), 8)
+}
+
+func TestAnIntentWhoseAnswerIsLostDoesNotHoldItsLaneForEver(t *testing.T) {
+	w := newWorld(t)
+	w.say("ana", "vm start 4009")
+	lost := false
+	w.store.after = func(method string) error {
+		if op, err := w.peek(1); method == "Advance" && !lost && err == nil && op.State == bot.Intent {
+			lost = true
+			return bot.ErrUnavailable
+		}
+		return nil
+	}
+	w.skip(time.Hour)
+	require.True(t, lost)
+	require.NotEqual(t, bot.Intent, w.state(1))
+	require.LessOrEqual(t, w.row("vm start").ran(), 1)
+}
+
+func TestWaitingForALaneCostsFewReads(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.say("ana", "vm start 4009")
+	w.due()
+	w.say("cho", "backup create 4009")
+	w.skip(10 * time.Minute)
+	require.Equal(t, bot.Expired, w.state(2), "the wait ends with its ten minutes")
+	require.Less(t, w.row("backup create").previews, 30)
+}

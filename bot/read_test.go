@@ -1,10 +1,12 @@
 package bot_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -259,4 +261,46 @@ func TestARevealThatFailsIsSaid(t *testing.T) {
 	a := w.press("ana", w.code(id, "reveal"))
 	require.NotEmpty(t, a.card().Title)
 	require.NotContains(t, words(a.card()), canary)
+}
+
+func TestAShareDeliveredTwicePostsOnce(t *testing.T) {
+	w := newWorld(t)
+	code := button(w.say("ana", "vm show 4001").card(), "Share")
+	for range 3 {
+		require.NotZero(t, w.pressKey("same", "ana", code).count())
+	}
+	w.due()
+	require.Len(t, w.slack.roots(ops), 1)
+}
+
+func TestAConsoleLinkIsTakenAwayAlsoWhenItsRequestIsOver(t *testing.T) {
+	w := newWorld(t)
+	code := button(w.say("ana", "vm console 4009").card(), "Open console")
+	require.NotEmpty(t, code)
+	ctx, cancel := context.WithCancel(w.ctx)
+	a := &answer{}
+	w.bot.Press(ctx, bot.Press{Key: w.key(), Account: accounts["ana"], Place: ops, Code: code, Answer: a})
+	cancel()
+	require.NotEmpty(t, a.card().Secrets)
+	w.jump(11 * time.Second)
+	require.Empty(t, a.card().Secrets)
+}
+
+func TestTheAnswerIsWhatStandsInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock = nil })
+		w.row("vm show").read = func(*bot.Call) (bot.Card, error) {
+			time.Sleep(1200 * time.Millisecond)
+			return bot.Card{Title: "The VM"}, nil
+		}
+		a := &answer{slow: func(c bot.Card) {
+			if c.Tone == bot.Busy {
+				time.Sleep(500 * time.Millisecond) // a slow chat
+			}
+		}}
+		w.bot.Handle(w.ctx, bot.Request{Key: "k", Account: accounts["ana"], Place: ops, Line: "vm show 4001", Answer: a})
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, "The VM", a.card().Title)
+	})
 }

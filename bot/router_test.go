@@ -1,9 +1,11 @@
 package bot_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -253,4 +255,90 @@ func TestABotIsNotMadeWithoutItsParts(t *testing.T) {
 		_, err := bot.New(c)
 		require.Error(t, err)
 	}
+}
+
+func TestEveryRefusalOfAFloodIsCounted(t *testing.T) {
+	w := newWorld(t)
+	for range 50 {
+		w.say("ana", "help")
+	}
+	w.skip(5 * time.Minute)
+	w.say("ana", "help")
+	w.due()
+	count := 0
+	for _, r := range w.records() {
+		if r.Kind == "flood" {
+			count += r.Count
+		}
+	}
+	require.Equal(t, 30, count)
+}
+
+func TestADeniedCommandDeliveredTwiceHasOneRecord(t *testing.T) {
+	w := newWorld(t)
+	for range 2 {
+		w.sayKey("same", ops, "ben", "vm delete 4009")
+	}
+	require.Len(t, w.records(), 1)
+}
+
+func TestACommandIsCountedOnce(t *testing.T) {
+	m := &counts{}
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Metrics = m })
+	w.say("ben", "vm delete 4009")
+	require.Equal(t, []string{"vm delete denied"}, m.commands)
+}
+
+type counts struct{ commands []string }
+
+func (m *counts) Command(words, outcome string, _ time.Duration) {
+	m.commands = append(m.commands, words+" "+outcome)
+}
+
+func (m *counts) Decision(string, bool, time.Duration) {}
+
+func (m *counts) State(bot.State) {}
+
+func (m *counts) Message(bot.OwedKind, bool) {}
+
+func (m *counts) Panic() {}
+
+func TestASlowLookUpDoesNotDelayTheAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock = nil })
+		w.slack.member = func(bot.Group, []bot.PolicyAccount) (bot.Membership, error) {
+			time.Sleep(10 * time.Second)
+			return bot.MemberUnknown, errors.New("time out")
+		}
+		a := &answer{}
+		go w.bot.Handle(w.ctx, bot.Request{Key: "k", Account: accounts["ana"], Place: ops, Line: "vm show 4001", Answer: a})
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		acked := a.count()
+		time.Sleep(time.Minute)
+		require.NotZero(t, acked, "no answer for 1.5 s")
+	})
+}
+
+func TestAFormOffersOnlyWhatAPersonMayTouch(t *testing.T) {
+	w := newWorld(t)
+	old := vmKind.Complete
+	t.Cleanup(func() { vmKind.Complete = old })
+	vmKind.Complete = func(context.Context, *bot.Call, string) ([]bot.Choice, error) {
+		return []bot.Choice{{Value: "4001", Label: "4001"}}, nil
+	}
+	a := w.say("eve", "vm delete")
+	for _, f := range a.form().Fields {
+		require.Empty(t, f.Choices, "eve has no grant at all")
+	}
+}
+
+func TestOwnIsNotServedAmongOutsiders(t *testing.T) {
+	w := newWorld(t)
+	cmd, _ := w.cat.Find("op note")
+	cmd.Own = func(context.Context, *bot.Call) bool { return true }
+	shared := other
+	shared.Shared = true
+	w.sayIn(shared, "eve", "op note --text hi")
+	require.Zero(t, w.row("op note").ran())
 }

@@ -116,3 +116,25 @@ func TestTheWholeStoryOfAnOperation(t *testing.T) {
 		require.Contains(t, text, want)
 	}
 }
+
+func TestALostResolutionIsNotReportedAsDone(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.say("ana", "vm start 4009")
+	w.due()
+	w.jump(time.Hour)
+	raced := false
+	w.store.before = func(method string) error {
+		if op, err := w.peek(1); method == "Advance" && !raced && w.row("op resolve").ran() == 1 && err == nil && op.State == bot.Unknown {
+			raced = true
+			op.State, op.NextAt = bot.ResolvedDone, time.Time{}
+			_, err := w.store.advance(w.clock.Now(), "", op, bot.Written{})
+			return err
+		}
+		return nil
+	}
+	a := w.say("cho", "op resolve 1 not-done --reason looked")
+	require.True(t, raced)
+	require.Equal(t, bot.ResolvedDone, w.state(1))
+	require.NotContains(t, words(a.card()), "is resolved as not-done")
+}

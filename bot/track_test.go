@@ -383,3 +383,12 @@ func TestManyJobsAreFollowedInTime(t *testing.T) {
 		}
 	})
 }
+
+func TestAnUnknownPhaseIsPolledAtAPace(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm create").follow = func(*bot.Call) (bot.Progress, error) { return bot.Progress{Phase: "queued", Word: "queued"}, nil }
+	w.confirmed("ana", "vm create --cores 2")
+	w.clock.move(10 * time.Second)
+	_, _ = w.bot.RunDue(w.ctx)
+	require.Less(t, w.row("vm create").follows, 10)
+}

@@ -478,3 +478,64 @@ func (w *world) approved() int64 {
 	w.skip(0)
 	return id
 }
+
+func TestAFormDeliveredTwiceKeepsItsPassword(t *testing.T) {
+	w := newWorld(t)
+	w.say("ana", "software install 4009")
+	w.due()
+	for range 2 {
+		w.sendKey("same", "ana", w.code(1, "secret"), "password", canary)
+	}
+	w.due()
+	require.Equal(t, canary, w.row("software install").lastSecret)
+	require.Equal(t, bot.Succeeded, w.state(1))
+}
+
+func TestACancelThatMeetsAnotherChangeStillCancels(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4001")
+	raced := false
+	w.store.before = func(method string) error {
+		if method == "Advance" && !raced {
+			raced = true
+			op, _ := w.peek(id)
+			_, err := w.store.advance(w.clock.Now(), "", op, bot.Written{})
+			return err
+		}
+		return nil
+	}
+	w.press("ana", w.code(id, "cancel"))
+	require.True(t, raced)
+	require.Equal(t, bot.Cancelled, w.state(id))
+}
+
+func TestEveryRefusalSaysWhy(t *testing.T) {
+	w := newWorld(t)
+	w.api.paused = errors.New("paused")
+	w.say("ana", "vm start 4009")
+	w.due()
+	a := w.press("cho", w.code(1, "deny"))
+	require.NotEmpty(t, a.card().Title, "%+v", a.card())
+}
+
+func TestBreakGlassOfAReadShowsIt(t *testing.T) {
+	w := newWorld(t)
+	w.slack.member = func(bot.Group, []bot.PolicyAccount) (bot.Membership, error) { return bot.MemberYes, nil }
+	w.policy("commands: [vm stop, vm delete, vm create], tell", "commands: [vm stop, vm console], tell")
+	a := w.say("ben", "vm console 4009")
+	code := button(a.card(), "Break glass")
+	if code == "" {
+		return // not offered: just as well
+	}
+	a = w.press("ben", code)
+	a = w.send("ben", code, "reason", "INC-1")
+	require.Empty(t, button(a.card(), "Break glass"), "the button leads to itself")
+}
+
+func TestShowShowsWhatTheOperationActedOn(t *testing.T) {
+	w := newWorld(t)
+	w.say("ana", "vm start 4009")
+	w.due()
+	a := w.press("ana", button(w.slack.roots(ops)[0].card, "Show"))
+	require.Equal(t, "Read vm show", a.card().Title)
+}

@@ -539,3 +539,10 @@ func button(c bot.Card, label string) string {
 func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
 	return context.WithCancel(t.Context())
 }
+
+// peek reads an operation without the store's hooks.
+func (w *world) peek(id int64) (bot.Operation, error) {
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	return w.store.operation(id)
+}
