@@ -2,6 +2,7 @@ package slack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,9 +24,10 @@ import (
 // A response_url answers five times in half an hour.
 // Source: https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 const (
-	urlUses = 5
-	urlFor  = 30 * time.Minute
-	waitURL = 10 * time.Second // for a Retry-After, at most
+	urlUses  = 5
+	urlFor   = 30 * time.Minute
+	urlTries = 3                // of one answer
+	waitURL  = 10 * time.Second // for a Retry-After, at most
 )
 
 // replyURL is a response_url and what stands there.
@@ -112,9 +114,10 @@ func (s *answer) Form(ctx context.Context, f bot.Form) error {
 	if s.call.sort != submission {
 		from.Kept = s.a.drawer.put(s.url)
 	}
-	view := modal(f, from, s.a.clock.Now())
+	now := s.a.clock.Now()
+	view := modal(f, from, now)
 	if s.call.sort == submission {
-		first, err := s.d.ackFirst(formAnswer(f, view, s.call.fields))
+		first, err := s.d.ackFirst(formAnswer(f, view, s.call.fields, now))
 		if first {
 			s.answered = err == nil
 			return err
@@ -256,25 +259,26 @@ func (a *Adapter) respond(ctx context.Context, u *replyURL, from origin, m messa
 // repetition does no harm: what replaces may be sent twice, what would stand
 // beside the first may not.
 func (a *Adapter) insist(ctx context.Context, u *replyURL, msg urlMessage, beside bool) (done bool, err error) {
-	for u.use(a.clock.Now()) {
+	for try := range urlTries {
+		wait := max(backoff(try), retryAfter(err))
+		if wait > waitURL || a.clock.Sleep(ctx, wait) != nil {
+			break
+		}
+		if !u.use(a.clock.Now()) {
+			return false, cmp.Or(err, errURLUsed)
+		}
 		err = a.postURL(ctx, u.url, msg)
-		wait := retryAfter(err)
 		switch {
 		case err == nil, ctx.Err() != nil:
 			return true, err
-		case wait > waitURL || wait > 0 && a.clock.Sleep(ctx, wait) != nil:
-			return done, err
-		case wait > 0:
+		case retryAfter(err) > 0, unsent(err):
 		case lost(err) && beside:
 			return true, err
 		case lost(err):
 			msg.ReplaceOriginal, msg.ThreadTS = true, ""
-		case !unsent(err):
+		default:
 			return false, err
 		}
-	}
-	if err == nil {
-		err = errURLUsed
 	}
 	return false, err
 }

@@ -89,7 +89,7 @@ var (
 		"user_not_in_channel", "channel_is_archived", "team_access_not_granted", "missing_scope", "messages_tab_disabled",
 		"cannot_dm_bot", "user_disabled", "user_not_found", "not_allowed_token_type")
 
-	badBlocks = set("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "invalid_attachments", "block_mismatch")
+	badBlocks = set("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "invalid_attachments", "invalid_payload")
 
 	// Something of the call may have been done.
 	unsure = set("internal_error", "fatal_error", "service_unavailable", "request_timeout")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -25,6 +26,7 @@ const (
 	maxChosen    = 150 // of its value
 	maxInput     = 3000
 	maxMetadata  = 3000
+	maxWrong     = 500 // characters of what is said at a field
 )
 
 // The action IDs of inputs. What is typed into a secret one goes to the
@@ -206,16 +208,17 @@ func formErrors(at map[string]string) *slack.ViewSubmissionResponse {
 // formAnswer shows a form again that was sent. open are the fields it had:
 // Slack takes errors for those alone. Without any, the new form takes its
 // place.
-func formAnswer(f bot.Form, view slack.ModalViewRequest, open []string) any {
+func formAnswer(f bot.Form, view slack.ModalViewRequest, open []string, now time.Time) any {
 	at := make(map[string]string)
 	for _, field := range f.Fields {
+		wrong := adapters.Truncate(bot.Flat(field.Error, now), maxWrong)
 		switch {
-		case field.Error == "":
+		case wrong == "":
 		case slices.Contains(open, field.Name):
-			at[field.Name] = field.Error
+			at[field.Name] = wrong
 		case len(open) > 0:
 			first := slices.Min(open)
-			at[first] = strings.TrimSpace(at[first] + " " + field.Label + ": " + field.Error)
+			at[first] = strings.TrimSpace(at[first] + " " + field.Label + ": " + wrong)
 		}
 	}
 	if len(at) > 0 {

@@ -18,6 +18,7 @@ import (
 const (
 	usersFor    = 5 * time.Minute
 	channelsFor = time.Minute
+	hiddenFor   = 5 * time.Second // channels that the bot cannot see: it may be invited any moment
 	groupsFor   = time.Minute
 	directsFor  = time.Hour
 	remembered  = 10_000 // entries of each kind
@@ -28,7 +29,7 @@ const (
 // one call; a failure is told to them, and kept by nobody.
 type memory[V any] struct {
 	clock bot.Clock
-	keep  time.Duration
+	keep  func(V) time.Duration
 	calls singleflight.Group
 
 	mu    sync.Mutex
@@ -40,9 +41,12 @@ type known[V any] struct {
 	until time.Time
 }
 
-func newMemory[V any](clock bot.Clock, keep time.Duration) *memory[V] {
+func newMemory[V any](clock bot.Clock, keep func(V) time.Duration) *memory[V] {
 	return &memory[V]{clock: clock, keep: keep, known: make(map[string]known[V])}
 }
+
+// always keeps whatever it is for d.
+func always[V any](d time.Duration) func(V) time.Duration { return func(V) time.Duration { return d } }
 
 func (m *memory[V]) recall(key string) (V, bool) {
 	m.mu.Lock()
@@ -73,7 +77,7 @@ func (m *memory[V]) refresh(ctx context.Context, key string, look func(context.C
 		if len(m.known) >= remembered {
 			clear(m.known)
 		}
-		m.known[key] = known[V]{v, m.clock.Now().Add(m.keep)}
+		m.known[key] = known[V]{v, m.clock.Now().Add(m.keep(v))}
 		return v, nil
 	})
 	return v.(V), err
@@ -115,6 +119,14 @@ type channel struct {
 	archived bool
 	shared   bool // people of other companies are in it
 	readOnly bool
+	hidden   bool // the bot cannot see it
+}
+
+func keepChannel(c channel) time.Duration {
+	if c.hidden {
+		return hiddenFor
+	}
+	return channelsFor
 }
 
 func (a *Adapter) lookAt(id string) func(context.Context) (channel, error) {
@@ -125,7 +137,7 @@ func (a *Adapter) lookAt(id string) func(context.Context) (channel, error) {
 		c, err := a.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
 		switch code(err) { // so Slack calls a conversation without the bot
 		case "channel_not_found", "missing_scope":
-			return channel{shared: true}, nil
+			return channel{hidden: true, shared: true}, nil
 		}
 		if err != nil {
 			a.limits.pause(methodChannels, "", retryAfter(err))

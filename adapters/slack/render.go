@@ -20,10 +20,9 @@ import (
 const (
 	maxBlocks   = 50
 	maxSection  = 3000 // characters of a section
-	maxField    = 2000 // of one of its fields
-	maxFields   = 10
-	maxActions  = 25 // buttons of one row
-	maxLabel    = 75 // characters of a button
+	maxFields   = 10   // beside each other in one
+	maxActions  = 25   // buttons of one row
+	maxLabel    = 75   // characters of a button
 	maxURL      = 3000
 	maxMentions = 20
 )

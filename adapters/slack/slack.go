@@ -62,7 +62,6 @@ type Options struct {
 	BotToken secret.Secret // SLACK_BOT_TOKEN: xoxb-...
 	AppToken secret.Secret // SLACK_APP_TOKEN: xapp-..., with connections:write
 	APIURL   string        // empty: https://slack.com/api/; ends in "/"
-	Command  string        // empty: /hoster
 	Clock    bot.Clock     // nil: the machine's
 	Logger   *slog.Logger  // nil: none
 }
@@ -108,7 +107,6 @@ var _ bot.Adapter = (*Adapter)(nil)
 // New makes an adapter. It looks at the shape of the tokens and calls nobody.
 func New(o Options) (*Adapter, error) {
 	o.APIURL = cmp.Or(o.APIURL, slack.APIURL)
-	o.Command = cmp.Or(o.Command, "/hoster")
 	if o.Clock == nil {
 		o.Clock = bot.SystemClock{}
 	}
@@ -141,10 +139,10 @@ func New(o Options) (*Adapter, error) {
 		},
 		dialer:   &websocket.Dialer{Proxy: http.ProxyFromEnvironment, NetDialContext: dial, HandshakeTimeout: dialFor, WriteBufferSize: oneFrame},
 		limits:   newLimits(o.Clock),
-		users:    newMemory[bool](o.Clock, usersFor),
-		channels: newMemory[channel](o.Clock, channelsFor),
-		directs:  newMemory[string](o.Clock, directsFor),
-		groups:   newMemory[map[string]bool](o.Clock, groupsFor),
+		users:    newMemory(o.Clock, always[bool](usersFor)),
+		channels: newMemory(o.Clock, keepChannel),
+		directs:  newMemory(o.Clock, always[string](directsFor)),
+		groups:   newMemory(o.Clock, always[map[string]bool](groupsFor)),
 		outbox:   newOutbox(o.Clock),
 		drawer:   newDrawer(o.Clock),
 		calls:    newCalls(o.Clock),
