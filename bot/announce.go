@@ -129,12 +129,13 @@ func (b *Bot) retryOwed(ctx context.Context, key string, rest []Owed, err error)
 	o := rest[0]
 	var post *PostError
 	pause := min(time.Second<<min(o.Tries, 10), retryMost)
-	if errors.As(err, &post) {
-		pause = max(pause, post.RetryAfter)
+	slowly := errors.As(err, &post) && post.RetryAfter > 0
+	if slowly {
+		pause = post.RetryAfter
 	}
 	hopeless := errors.As(err, &post) && post.Forbidden || errors.Is(err, ErrNotFound)
 	b.log.Warn("message not sent", "op", o.Op, "kind", o.Kind, "place", o.Place.String(), "tries", o.Tries+1, "err", b.scrub.Scrub(err.Error()))
-	if hopeless && o.Kind != OwedEnd || o.Tries >= giveUpAfter && o.Kind != OwedEnd {
+	if o.Kind != OwedEnd && (hopeless || o.Tries >= giveUpAfter && !slowly) {
 		if err := b.store.Deliver(ctx, now, o, Thread{}); err != nil {
 			b.log.Error("message not given up", "op", o.Op, "err", err)
 		}
@@ -187,10 +188,12 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	if o.Kind == OwedEnd {
 		o.Card.Mentions = []Account{b.account(b.policy.Current(), op.Person, o.Place.Platform)}
 	}
-	if _, err := a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card); err != nil {
-		return t, err
+	_, err = a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
+	var post *PostError
+	if errors.As(err, &post) && post.Gone && place.Thread == t.Root.ID { // somebody deleted the root: it is posted anew
+		t.Root = Ref{}
 	}
-	return t, nil
+	return t, err
 }
 
 // thread is the root message of an operation in a place, as it is known.

@@ -97,6 +97,8 @@ func (b *Bot) askForRest(ctx context.Context, answer Responder, who asker, m *Mi
 
 // argsForm asks for every argument of a command that was not typed.
 func (b *Bot) argsForm(ctx context.Context, who asker, r Read, cmd *Command, s *Submission) Form {
+	ctx, cancel := context.WithTimeout(ctx, completeFor) // a form opens within 3 s, or never
+	defer cancel()
 	f := Form{Code: readCode(r, actArgs), Title: CleanMax(cmd.Words, 24), Text: cmd.Summary, Submit: "Run"}
 	for i := range cmd.Params {
 		p := &cmd.Params[i]

@@ -344,7 +344,11 @@ func (b *Bot) file(ctx context.Context, answer Responder, who asker, p Parsed) {
 	b.record(ctx, rec)
 	name := strings.ReplaceAll(p.Command.Words, " ", "-") + ".csv"
 	if err := answer.File(ctx, File{Name: name, Title: Flat(card.Title, b.clock.Now()), Data: tableCSV(card.Table, b.clock.Now())}); err != nil {
-		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The file could not be sent.").Because(err)))
+		var own *Error
+		if !errors.As(err, &own) {
+			own = Errorf(Unavailable, "The file could not be sent.").Because(err)
+		}
+		b.say(ctx, answer, b.refusal(own))
 	}
 }
 

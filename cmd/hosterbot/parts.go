@@ -22,6 +22,7 @@ type life struct {
 	api    *hoster.Client
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
+	failed chan error // a chat whose credentials were refused
 }
 
 // parts are what a life is built of.
@@ -64,12 +65,14 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	l := &life{bot: b, store: st, api: api, cancel: cancel}
+	// A signal does not end the chats: end says so to who asks, lets calls in
+	// flight come to their answer, and stops them then.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	l := &life{bot: b, store: st, api: api, cancel: cancel, failed: make(chan error, len(p.chats))}
 	for _, chat := range p.chats {
 		l.wait.Go(func() {
 			if err := chat.Run(ctx, b); err != nil && ctx.Err() == nil {
-				p.log.Error("chat stopped", "chat", chat.Platforms(), "err", err)
+				l.failed <- err
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 	"hosterbot/bot/policy"
 	"hosterbot/commands/hoster"
@@ -65,21 +66,38 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	}
 	defer stop()
 	log.Info("running", "version", version, "policy", snap.Hash())
-	served, err := cfg.serveHealth(ctx, l.bot)
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	served, err := cfg.serveHealth(serving, l.bot)
 	if err != nil {
 		return err
 	}
-	watchPolicy(ctx, watch, l.bot)
+	refused := watchPolicy(ctx, watch, l)
+	stopServing()
 	if err := <-served; err != nil {
 		return fmt.Errorf("serve health: %w", err)
 	}
 	log.Info("stopping")
-	return nil
+	return exit(exitConfig, refused)
 }
 
 // chats are the adapters whose tokens are set.
-func (c *config) chats(*slog.Logger) ([]bot.Adapter, error) {
-	return nil, errors.New("no chat is set: set SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or DISCORD_BOT_TOKEN and DISCORD_GUILD_ID; to try the bot without an account: hosterbot demo")
+func (c *config) chats(log *slog.Logger) ([]bot.Adapter, error) {
+	var chats []bot.Adapter
+	if !c.slackBot.IsZero() {
+		if c.slackApp.IsZero() {
+			return nil, errors.New("SLACK_APP_TOKEN is not set: expected it beside SLACK_BOT_TOKEN")
+		}
+		chat, err := slack.New(slack.Options{BotToken: c.slackBot, AppToken: c.slackApp, APIURL: c.SlackAPIURL, Logger: log})
+		if err != nil {
+			return nil, err
+		}
+		chats = append(chats, chat)
+	}
+	if len(chats) == 0 {
+		return nil, errors.New("no chat is set: set SLACK_BOT_TOKEN and SLACK_APP_TOKEN; to try the bot without an account: hosterbot demo")
+	}
+	return chats, nil
 }
 
 // serveHealth serves health and metrics; what it sends comes when that ends.
@@ -98,8 +116,9 @@ func (c *config) serveHealth(ctx context.Context, b *bot.Bot) (<-chan error, err
 }
 
 // watchPolicy looks at the policy file every few seconds, and at once on
-// SIGHUP, until ctx ends.
-func watchPolicy(ctx context.Context, w *policy.Watcher, b *bot.Bot) {
+// SIGHUP, until ctx ends, or a chat refuses its credentials: then it returns
+// why.
+func watchPolicy(ctx context.Context, w *policy.Watcher, l *life) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -110,12 +129,14 @@ func watchPolicy(ctx context.Context, w *policy.Watcher, b *bot.Bot) {
 		var err error
 		select {
 		case <-ctx.Done():
-			return
+			return nil
+		case err := <-l.failed:
+			return err
 		case <-hup:
 			changed, err = w.Reload(ctx)
 		case <-tick.C:
 			changed, err = w.Check(ctx)
 		}
-		b.PolicyLooked(ctx, changed, err)
+		l.bot.PolicyLooked(ctx, changed, err)
 	}
 }
