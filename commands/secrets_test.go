@@ -97,7 +97,7 @@ func TestNoSecretOutsideItsPlace(t *testing.T) {
 		if line == "dedicated reboot 7" {
 			w.clock.skip(3 * time10 * 3)
 		}
-		c, pv, err := w.preview(line)
+		_, pv, err := w.preview(line)
 		require.NoError(t, err, line)
 		keep(pv)
 		c, o := w.run(line)

@@ -104,7 +104,7 @@ func (t *tx) descend(b bucket, before uint64, f func(k, v []byte) bool) {
 	var k, v []byte
 	if before == 0 {
 		k, v = c.Last()
-	} else if k, v = c.Seek(be(before)); k == nil {
+	} else if k, _ = c.Seek(be(before)); k == nil {
 		k, v = c.Last()
 	} else {
 		k, v = c.Prev()
