@@ -221,6 +221,9 @@ func newWorld(tb testing.TB, change ...func(*world, *bot.Config)) *world {
 	for _, f := range change {
 		f(w, &w.config)
 	}
+	if !w.config.Serial {
+		w.config.Random = nil // ChaCha8 is for one goroutine
+	}
 	w.restart()
 	return w
 }

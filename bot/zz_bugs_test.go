@@ -57,3 +57,56 @@ func TestBugTwentyCommandsAMinuteAreTwenty(t *testing.T) {
 	}
 	require.LessOrEqual(t, w.row("help").reads, 20)
 }
+
+// execute.go waitForLane: unlike sendOnce it does not begin the ten minutes
+// anew, so that what waits for a busy lane expires ("a busy lane waits").
+func TestBugABusyLaneIsWaitedForAsLongAsItTakes(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Equal(t, bot.Unknown, w.state(1))
+	w.say("cho", "backup create 4009")
+	w.say("cho", "backup create 4008")
+	w.skip(40 * time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(3), "another lane is free")
+	require.Equal(t, bot.Ready, w.state(2))
+	require.Zero(t, w.row("backup create").runs-1)
+	require.Contains(t, words(w.slack.roots(ops)[1].card), "operation 1, whose outcome is unknown since")
+	require.Contains(t, words(w.say("cho", "op resolve 1 done --reason looked").card()), "resolved as done")
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(2))
+}
+
+// track.go trackDue: operations that are put off in memory stay due in the
+// store, and 256 of them fill the window of Due: what is behind them waits, and
+// the loop asks again without a pause.
+func TestBugManyOperationsPutOffHoldUpNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.row("backup create").follow = func(c *bot.Call) (bot.Progress, error) {
+		if c.Target().ID != 4009 {
+			panic("oops")
+		}
+		return bot.Progress{Phase: bot.Finished, Text: "Done."}, nil
+	}
+	for i := range 257 {
+		id := int64(5000 + i)
+		if i == 256 {
+			id = 4009
+		}
+		op := bot.Operation{
+			State: bot.Following, Command: "backup create", Args: bot.Args{{Name: "vm", Value: fmt.Sprint(id)}}, Targets: []bot.Target{{Kind: "vm", ID: id}},
+			Person: "ana", Account: accounts["ana"], Place: ops, Silent: true, Created: noon, NextAt: noon.Add(time.Duration(i) * time.Millisecond),
+			Attempts: []bot.Attempt{{At: noon}}, Job: &bot.Job{ID: 15, Since: noon},
+		}
+		_, err := w.store.Create(w.ctx, noon, "", op, bot.Written{})
+		require.NoError(t, err)
+	}
+	w.clock.move(time.Second)
+	for range 3 {
+		_, err := w.bot.RunDue(w.ctx)
+		require.NoError(t, err)
+		w.clock.move(5 * time.Second)
+	}
+	require.Equal(t, bot.Succeeded, w.state(257))
+}
