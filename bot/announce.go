@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"hosterbot/bot/fail"
 )
 
 // How messages are sent.
@@ -100,8 +102,10 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 		var later *laterError
 		switch {
 		case err == nil:
+			fail.Point("after_post")
 			b.metrics.Message(o.Kind, true)
 			err = b.store.Deliver(ctx, now, o, t)
+			fail.Point("after_post_ack")
 		case errors.As(err, &later):
 			err = b.store.Postpone(ctx, now, o, later.until)
 		default:

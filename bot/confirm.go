@@ -91,8 +91,9 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err)))
 		return
 	}
-	fail.Point("after_request")
+	fail.Point("after_dedupe")
 	b.ack(ctx, answer)
+	fail.Point("after_request")
 	if stored.Repeated && stored.State == Confirming && stored.Digest != "" && stored.Person == who.person {
 		b.say(ctx, answer, b.confirmCard(ctx, who, &stored.Operation, policy.Answer{}))
 		return
@@ -377,7 +378,6 @@ func (b *Bot) confirm(ctx context.Context, key string, answer Responder, who ask
 			op.Reason = reason
 		}
 	}
-	fail.Point("after_dedupe")
 	stored, err := b.confirmed(ctx, key, who, op)
 	if err != nil {
 		b.failedChange(ctx, answer, who, op.ID, err)

@@ -300,7 +300,9 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	out := b.runOne(b.provider.SendBy(ctx, sendBy), cmd, c)
 	fail.Point("after_response")
 	b.given.drop(stored.ID)
-	return b.conclude(ctx, who, cmd, stored, out)
+	err = b.conclude(ctx, who, cmd, stored, out)
+	fail.Point("after_result")
+	return err
 }
 
 // unsent is for an intent whose storing failed: nothing was sent. The store may

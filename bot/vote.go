@@ -150,6 +150,9 @@ func (b *Bot) vote(ctx context.Context, key string, answer Responder, who asker,
 			b.failedChange(ctx, answer, who, op.ID, err)
 		default:
 			fail.Point("after_vote")
+			if stored.State == Ready {
+				fail.Point("after_approved")
+			}
 			b.ack(ctx, answer)
 			if card.Title != "" {
 				b.say(ctx, answer, card)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"hosterbot/bot/fail"
 )
 
 // settle is how long a file must stay the same before it counts: who writes it
@@ -155,6 +157,7 @@ func (w *Watcher) judge(l look) (bool, error) {
 	if err != nil {
 		return w.fail(err)
 	}
+	fail.Point("in_policy_swap")
 	w.current.Store(s)
 	state := w.State()
 	state.Hash, state.LoadedAt, state.LastErr = s.Hash(), w.Now(), nil

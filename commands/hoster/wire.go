@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"hosterbot/bot/fail"
 )
 
 const (
@@ -65,12 +67,17 @@ type wire struct {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	if f := w.flight.Load(); f != nil {
+	f := w.flight.Load()
+	if f != nil {
 		if err := f.depart(); err != nil {
 			return 0, err
 		}
 	}
-	return w.Conn.Write(p)
+	n, err := w.Conn.Write(p)
+	if f != nil {
+		fail.Point("after_send")
+	}
+	return n, err
 }
 
 // flight is one request on its way out. It has either departed, and a byte may

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hosterbot/bot"
+	"hosterbot/bot/fail"
 )
 
 // A record's value is its MAC and its canonical JSON: bot.Record as
@@ -79,6 +80,7 @@ func encodeRecord(r bot.Record) ([]byte, error) {
 // append seals a record and adds it to the log; id is the number of a new
 // operation.
 func (t *tx) append(body []byte, id uint64) {
+	fail.Point("in_audit")
 	seq := t.chain.seq + 1
 	v := make([]byte, macLen, macLen+len(body)+2*macLen+20)
 	v = append(v, openSeq[:len(openSeq)-2]...)
