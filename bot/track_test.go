@@ -349,7 +349,7 @@ func TestAnIdleBotSleeps(t *testing.T) {
 func TestManyJobsAreFollowedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
-		const n = 100
+		const n = 60
 		since := time.Now()
 		ended := map[int64]time.Duration{}
 		w.row("backup create").follow = func(c *bot.Call) (bot.Progress, error) {

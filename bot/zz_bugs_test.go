@@ -79,8 +79,7 @@ func TestBugABusyLaneIsWaitedForAsLongAsItTakes(t *testing.T) {
 }
 
 // track.go trackDue: operations that are put off in memory stay due in the
-// store, and 256 of them fill the window of Due: what is behind them waits, and
-// the loop asks again without a pause.
+// store, and 256 of them fill the window of Due: what is behind them waits.
 func TestBugManyOperationsPutOffHoldUpNoOther(t *testing.T) {
 	w := newWorld(t)
 	w.row("backup create").follow = func(c *bot.Call) (bot.Progress, error) {

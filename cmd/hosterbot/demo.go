@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,11 +47,15 @@ const demoSeed = 1
 type demoCmd struct {
 	Policy   string `placeholder:"FILE" help:"A policy of your own instead of the example."`
 	Script   string `placeholder:"FILE" help:"Play a transcript instead; - is standard input."`
+	Tour     bool   `help:"Play the tour: ten things that a team wants to see before it trusts a bot."`
 	API      string `name:"api" placeholder:"URL" help:"Another HosterAPI on loopback instead of the built-in simulator."`
 	APIToken string `name:"api-token" default:"simulator" placeholder:"T" help:"Its token."`
 	Store    string `placeholder:"ADDRESS" help:"Keep the store, such as bolt:./demo.db; a temporary one if it is not said."`
 	Listen   string `default:"off" help:"Serve health on this address of loopback."`
 }
+
+// scripted tells whether a transcript speaks, and not people.
+func (c *demoCmd) scripted() bool { return c.Script != "" || c.Tour }
 
 // demo is everything around the bot: what lines with a colon reach.
 type demo struct {
@@ -90,6 +95,9 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		served := make(chan error, 1)
 		go func() { served <- serve(ctx, l, health(d.health)) }()
 		defer func() { cancel(); <-served }()
+	}
+	if c.Tour {
+		return d.tour(ctx, p)
 	}
 	if c.Script == "" {
 		d.greet(p.out)
@@ -152,7 +160,7 @@ func (c *demoCmd) play(ctx context.Context, p *program, d *demo) error {
 // build makes every part of the demo but the bot, which a :restart makes anew.
 func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	d := &demo{}
-	if c.Script != "" && c.API == "" {
+	if c.scripted() && c.API == "" {
 		d.clock = newScriptClock()
 	} else {
 		d.clock = &movedClock{}
@@ -164,6 +172,7 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	if d.policy, err = newDemoPolicy(c.Policy, v, d.clock); err != nil {
 		return nil, nil, err
 	}
+	d.policy.tour = c.Tour
 	home := d.policy.Current().Home()
 	if home.Platform == "" {
 		home = policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C0DEMO"}
@@ -172,12 +181,12 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	terminal := c.Script == "" && isTerminal(p)
+	terminal := !c.scripted() && isTerminal(p)
 	width, height := size(p, terminal)
 	d.console = console.New(console.Options{
 		In: p.in, Out: p.out, Terminal: terminal, Color: terminal && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb",
 		Width: width, Height: height, Home: bot.Place{Place: home}, Channel: "#ops", Platforms: []string{"slack", "discord", "demo"},
-		People: d.policy.Current().People(), Clock: d.clock, Control: d,
+		People: append(d.policy.Current().People(), stranger(d.policy.Current())...), Clock: d.clock, Control: d,
 		Session: fmt.Sprint(d.clock.Now().UnixNano()),
 	})
 	address := c.Store
@@ -185,14 +194,14 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 		address = "bolt:" + filepath.Join(dir, "demo.db")
 	}
 	log := slog.New(slog.DiscardHandler)
-	if c.Script == "" && !terminal {
+	if !c.scripted() && !terminal {
 		log = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	}
 	d.parts.store, d.parts.auditKey = address, []byte("demo: not a secret")
 	d.parts.clock, d.parts.log, d.parts.policy = d.clock, log, d.policy
 	d.parts.chats = []bot.Adapter{d.console}
-	d.parts.demo, d.parts.serial, d.parts.scale = true, c.Script != "", 1
-	if c.Script != "" {
+	d.parts.demo, d.parts.serial, d.parts.scale = true, c.scripted(), 1
+	if c.scripted() {
 		d.parts.random = rand.NewChaCha8([32]byte{demoSeed})
 	}
 	return d, stop, nil
@@ -209,7 +218,7 @@ func (c *demoCmd) provider(d *demo) (stop func(), err error) {
 		return func() {}, exit(exitConfig, errors.Join(wrong...))
 	}
 	speed := 1.0
-	if c.Script == "" {
+	if !c.scripted() {
 		speed = demoSpeed
 	}
 	d.sim = hostersim.New(hostersim.Options{Token: c.APIToken, Clock: d.clock, Seed: demoSeed, Speed: speed})
@@ -222,6 +231,14 @@ func (c *demoCmd) provider(d *demo) (stop func(), err error) {
 	done := make(chan struct{})
 	go func() { _ = server.Serve(l); close(done) }()
 	return func() { _ = server.Close(); <-done }, nil
+}
+
+// stranger is somebody in the channel whom the policy does not know.
+func stranger(snap *policy.Snapshot) []string {
+	if slices.Contains(snap.People(), "eve") {
+		return nil
+	}
+	return []string{"eve"}
 }
 
 func isTerminal(p *program) bool {
@@ -370,6 +387,7 @@ func (d *demo) Member(_, group string) error {
 type demoPolicy struct {
 	vocab policy.Vocabulary
 	clock bot.Clock
+	tour  bool // files of the tour come before those on disk
 	mu    sync.Mutex
 	now   *policy.Snapshot
 	state policy.State
@@ -399,7 +417,13 @@ func (d *demoPolicy) use(snap *policy.Snapshot) {
 
 // load puts a file in force. On any error the policy before it stays.
 func (d *demoPolicy) load(file string) error {
-	snap, err := policy.Load(file, d.vocab)
+	var snap *policy.Snapshot
+	var err error
+	if data, e := tourFiles.ReadFile("tour/" + file); e == nil && d.tour {
+		snap, err = policy.Parse(file, data, d.vocab)
+	} else {
+		snap, err = policy.Load(file, d.vocab)
+	}
 	if err != nil {
 		d.mu.Lock()
 		defer d.mu.Unlock()
