@@ -34,6 +34,9 @@ type button struct {
 	live   bool
 }
 
+// rootKey is how the keys of root messages begin. They stand in Home too.
+const rootKey = "root/"
+
 // CanPost implements bot.Adapter.
 func (c *Console) CanPost(_ context.Context, p bot.Place) error {
 	if p.Direct {
@@ -69,6 +72,9 @@ func (c *Console) Post(ctx context.Context, p bot.Place, key string, card bot.Ca
 	var original *message
 	if m.root == nil && !c.home(p) {
 		original = c.original(operation(card), card.Title)
+		if original == nil && strings.HasPrefix(key, rootKey) { // it was faster than the one in Home
+			original = m
+		}
 		m.copy = original != nil
 	}
 	c.keep(m, card)
