@@ -28,7 +28,9 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 	defer cancel()
 	who := b.asker(ctx, c.Account, c.Place)
 	if c.Code != "" {
-		c.Words = b.formCommand(ctx, who, c.Code)
+		if c.Words = b.formCommand(ctx, who, c.Code); c.Words == "" {
+			return nil // somebody else's form
+		}
 	}
 	if c.Words != "" {
 		cmd, ok := b.catalogue.Find(c.Words)

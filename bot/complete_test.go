@@ -94,3 +94,11 @@ func TestCompletionInAFormIsForWhoHasIt(t *testing.T) {
 	}
 	require.Equal(t, 1, ask("ana"))
 }
+
+func TestAFormOfAnotherIsNotCompleted(t *testing.T) {
+	w := newWorld(t)
+	code := w.say("ana", "vm delete").form().Code
+	for _, who := range []string{"cho", "stranger"} {
+		require.Empty(t, w.bot.Complete(w.ctx, bot.Completion{Account: accounts[who], Place: ops, Code: code, Param: "vm"}), who)
+	}
+}

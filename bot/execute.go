@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -89,12 +90,16 @@ func (b *Bot) waitBlocked(ctx context.Context, op Operation, what string, until 
 		op.Waits = what
 		owed = b.owed(&op, OwedRoot, Card{})
 	}
-	op.State = Ready
+	var audit []Record
+	if op.State != Ready {
+		op.State = Ready
+		audit = append(audit, opRecord(&op, Record{Kind: "state", Text: what}))
+	}
 	op.NextAt = until
 	if !op.Expires.IsZero() && until.After(op.Expires) {
 		op.NextAt = op.Expires
 	}
-	_, err := b.store1(ctx, "", op, Written{Owed: owed})
+	_, err := b.store1(ctx, "", op, Written{Owed: owed, Audit: audit})
 	return err
 }
 
@@ -195,6 +200,11 @@ func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error
 	voters := b.eligibleVoters(ctx, who.snap, &op)
 	if ok, _ := who.snap.Met(op.Requirement.Approve, voters, b.memberFunc(ctx, who.snap)); ok {
 		return false, nil
+	}
+	for _, person := range op.Voters() {
+		if !slices.Contains(voters, person) && slices.Contains(slices.Collect(maps.Values(b.memberships(ctx, who.snap, person))), MemberUnknown) {
+			return true, b.wait(ctx, op, "the look-up of a group, which failed", b.clock.Now().Add(b.scaled(lookAgain)))
+		}
 	}
 	var gone []string
 	op.Votes = slices.DeleteFunc(slices.Clone(op.Votes), func(v Vote) bool {
@@ -299,7 +309,9 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	}
 	out := b.runOne(b.provider.SendBy(ctx, sendBy), cmd, c)
 	fail.Point("after_response")
-	b.given.drop(stored.ID)
+	if out.Class != NotSent && out.Class != Throttled { // else it is for the next try
+		b.given.drop(stored.ID)
+	}
 	err = b.conclude(ctx, who, cmd, stored, out)
 	fail.Point("after_result")
 	return err

@@ -621,3 +621,26 @@ func TestWaitingForALaneCostsFewReads(t *testing.T) {
 	require.Equal(t, bot.Expired, w.state(2), "the wait ends with its ten minutes")
 	require.Less(t, w.row("backup create").previews, 30)
 }
+
+func TestABusyLaneIsWaitedForWithinTheTenMinutes(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Equal(t, bot.Unknown, w.state(1))
+	w.say("cho", "backup create 4009")
+	w.say("cho", "backup create 4008")
+	w.skip(5 * time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(3), "another lane is free")
+	require.Equal(t, bot.Ready, w.state(2))
+	require.Zero(t, w.row("backup create").runs-1)
+	require.Contains(t, words(w.slack.roots(ops)[1].card), "operation 1, whose outcome is unknown since")
+	require.Contains(t, words(w.say("cho", "op resolve 1 done --reason looked").card()), "resolved as done")
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(2))
+	w.say("ana", "vm start 4009")
+	w.due()
+	w.say("cho", "backup create 4009")
+	w.skip(11 * time.Minute)
+	require.Equal(t, bot.Expired, w.state(6), "nobody wants it hours later")
+}

@@ -80,24 +80,31 @@ func split(line string) ([]string, error) {
 	if !utf8.ValidString(line) {
 		return nil, Errorf(Invalid, "That line is not valid UTF-8.")
 	}
-	plain := true // nothing that shlex is needed for
+	plain, curly := true, false // nothing that shlex, or straighten, is needed for
 	for _, r := range line {
 		switch {
 		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0x7f, r >= 0x80 && r < 0xa0, r >= 0xe000 && r <= 0xf8ff, unsafeRune(r):
 			return nil, Errorf(Invalid, "That line holds a control character. Type it again by hand.")
-		case r == '"' || r == '\'' || r == '\\' || r == '#' || r >= 0x80 || r < ' ':
+		case r == '"' || r == '\'':
 			plain = false
+		case r == '\\' || r == '#' || r >= 0x80 || r < ' ':
+			plain, curly = false, true
 		}
 	}
 	if plain {
 		return strings.Fields(line), nil
 	}
-	words, err := shlex.Split(straighten.Replace(line))
+	if curly {
+		line = straighten.Replace(line)
+	}
+	words, err := shlex.Split(line)
 	if err != nil {
 		return nil, Errorf(Invalid, "A quote is not closed. Close it, or leave it out.")
 	}
 	for i, w := range words {
-		words[i] = unhide.Replace(w)
+		if curly {
+			words[i] = unhide.Replace(w)
+		}
 	}
 	return words, nil
 }

@@ -361,7 +361,7 @@ func tableCSV(t *Table, now time.Time) []byte {
 		out := make([]string, len(cells))
 		for i, cell := range cells {
 			cell = Flat(cell, now)
-			if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 				cell = "'" + cell
 			}
 			out[i] = cell

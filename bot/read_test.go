@@ -305,3 +305,10 @@ func TestTheAnswerIsWhatStandsInTheEnd(t *testing.T) {
 		require.Equal(t, "The VM", a.card().Title)
 	})
 }
+
+func TestCSVQuotesAFormulaBehindATab(t *testing.T) {
+	for _, cell := range []string{"\t=1", "\r=1"} {
+		data := string(bot.TableCSV(&bot.Table{Columns: []bot.Column{{Name: "A"}}, Rows: [][]string{{cell}}}, noon))
+		require.True(t, strings.HasPrefix(data, "A\n'") || strings.HasPrefix(data, "A\n\"'"), "%q gives %q", cell, data)
+	}
+}

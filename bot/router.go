@@ -14,8 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"hosterbot/bot/policy"
 	"hosterbot/bot/secret"
 )
@@ -284,9 +282,21 @@ type floodGate struct {
 }
 
 type gate struct {
-	limit *rate.Limiter
-	shut  time.Time // when "slow down" was last said
-	count int       // refused since then
+	passed []time.Time // of the last minute, oldest first
+	shut   time.Time   // when "slow down" was last said
+	count  int         // refused since then
+}
+
+// pass lets one command through if fewer than most passed in the last minute.
+func (g *gate) pass(now time.Time, most int) bool {
+	for len(g.passed) > 0 && now.Sub(g.passed[0]) >= time.Minute {
+		g.passed = g.passed[1:]
+	}
+	if len(g.passed) >= most {
+		return false
+	}
+	g.passed = append(g.passed, now)
+	return true
 }
 
 // admit lets a command through, or says once a minute that it is too many.
@@ -311,7 +321,7 @@ func (b *Bot) admit(ctx context.Context, who asker) error {
 	}
 	g, ok := b.floods.gates[who.person]
 	if !ok {
-		g = &gate{limit: rate.NewLimiter(rate.Limit(float64(most)/60), most)}
+		g = &gate{}
 		b.floods.gates[who.person] = g
 	}
 	over := now.Sub(g.shut) >= time.Minute
@@ -319,7 +329,7 @@ func (b *Bot) admit(ctx context.Context, who asker) error {
 	if over { // what the last minute refused after its first is counted now
 		count, g.count = g.count, 0
 	}
-	allowed := g.limit.AllowN(now, 1)
+	allowed := g.pass(now, most)
 	switch {
 	case allowed:
 	case over:

@@ -342,3 +342,22 @@ func TestOwnIsNotServedAmongOutsiders(t *testing.T) {
 	w.sayIn(shared, "eve", "op note --text hi")
 	require.Zero(t, w.row("op note").ran())
 }
+
+func TestButtonsThatRunCommandsAreBoundedToo(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm list").read = func(*bot.Call) (bot.Card, error) { return bot.Card{Table: tableOf(7)}, nil }
+	code := button(w.say("ana", "vm list").card(), "Next")
+	for i := range 200 {
+		require.NotZero(t, w.press("ana", code).count(), fmt.Sprint(i))
+	}
+	require.Less(t, w.row("vm list").reads, 100)
+}
+
+func TestTwentyCommandsAMinuteAreTwenty(t *testing.T) {
+	w := newWorld(t)
+	for range 59 {
+		w.say("ana", "help")
+		w.jump(time.Second)
+	}
+	require.LessOrEqual(t, w.row("help").reads, 20)
+}

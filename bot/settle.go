@@ -198,7 +198,7 @@ func (b *Bot) freeSoftLane(ctx context.Context, op Operation) error {
 		op.LaneFreed = true
 		op.Notes = append(op.Notes, "Its target is free for other operations again.")
 	}
-	_, err := b.store1(ctx, "", op, Written{Owed: b.owed(&op, OwedRoot, Card{})})
+	_, err := b.advanceOwing(ctx, "", op, b.owed(&op, OwedRoot, Card{}), Record{Kind: "state", Text: "lane freed"})
 	return err
 }
 

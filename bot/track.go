@@ -275,7 +275,7 @@ func (b *Bot) touch(ctx context.Context, id int64) {
 		if v := recover(); v != nil {
 			b.log.Error("panic in the background", "op", id, "value", b.scrub.Scrub(fmt.Sprint(v)))
 			b.metrics.Panic()
-			b.putOff(id)
+			b.putOff(ctx, id)
 		}
 	}()
 	op, err := b.store.Operation(ctx, id)
@@ -287,14 +287,23 @@ func (b *Bot) touch(ctx context.Context, id int64) {
 	}
 	if err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
 		b.log.Error("operation put off", "op", id, "err", b.scrub.Scrub(err.Error()))
-		b.putOff(id)
+		b.putOff(ctx, id)
 	}
 }
 
 // putOff keeps an operation that cannot be worked on from being looked at
-// again at once. It is in memory: the store may be what fails.
-func (b *Bot) putOff(id int64) {
-	b.later.put(id, b.clock.Now().Add(b.scaled(pollAfterErr)))
+// again at once: in the store, or in memory where the store is what fails.
+func (b *Bot) putOff(ctx context.Context, id int64) {
+	now := b.clock.Now()
+	until := now.Add(b.scaled(pollAfterErr))
+	op, err := b.store.Operation(ctx, id)
+	if err == nil && !op.State.Final() {
+		op.NextAt = until
+		_, err = b.store.Advance(ctx, now, "", op, Written{})
+	}
+	if err != nil {
+		b.later.put(id, until)
+	}
 }
 
 // step does what an operation's state calls for.

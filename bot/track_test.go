@@ -392,3 +392,33 @@ func TestAnUnknownPhaseIsPolledAtAPace(t *testing.T) {
 	_, _ = w.bot.RunDue(w.ctx)
 	require.Less(t, w.row("vm create").follows, 10)
 }
+
+func TestManyOperationsPutOffHoldUpNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.row("backup create").follow = func(c *bot.Call) (bot.Progress, error) {
+		if c.Target().ID != 4009 {
+			panic("oops")
+		}
+		return bot.Progress{Phase: bot.Finished, Text: "Done."}, nil
+	}
+	for i := range 257 {
+		id := int64(5000 + i)
+		if i == 256 {
+			id = 4009
+		}
+		op := bot.Operation{
+			State: bot.Following, Command: "backup create", Args: bot.Args{{Name: "vm", Value: fmt.Sprint(id)}}, Targets: []bot.Target{{Kind: "vm", ID: id}},
+			Person: "ana", Account: accounts["ana"], Place: ops, Silent: true, Created: noon, NextAt: noon.Add(time.Duration(i) * time.Millisecond),
+			Attempts: []bot.Attempt{{At: noon}}, Job: &bot.Job{ID: 15, Since: noon},
+		}
+		_, err := w.store.Create(w.ctx, noon, "", op, bot.Written{})
+		require.NoError(t, err)
+	}
+	w.clock.move(time.Second)
+	for range 3 {
+		_, err := w.bot.RunDue(w.ctx)
+		require.NoError(t, err)
+		w.clock.move(5 * time.Second)
+	}
+	require.Equal(t, bot.Succeeded, w.state(257))
+}

@@ -25,12 +25,17 @@ func (b *Bot) Submit(ctx context.Context, s Submission) {
 func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Account, place Place, text string, s *Submission) {
 	defer b.recovered(ctx, answer)
 	who := b.asker(ctx, a, place)
-	if who.person == "" && !b.admitted(ctx, answer, who) || b.refusedAtStop(ctx, answer) {
+	if b.refusedAtStop(ctx, answer) {
 		return
 	}
 	c, err := parseCode(text)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
+		return
+	}
+	// A vote is no command, and is never refused as too much; what runs one is.
+	runs := c.read || c.action == actAgain || c.action == actBackup || c.action == actShow
+	if (who.person == "" || runs) && !b.admitted(ctx, answer, who) {
 		return
 	}
 	if c.read {

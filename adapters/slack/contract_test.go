@@ -2,7 +2,9 @@ package slack_test
 
 import (
 	"context"
+	"flag"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,7 +19,24 @@ import (
 	"hosterbot/bot"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets the tests of the built binary run side by side, however few
+// cores there are: they wait for the pace of Slack, not for a core.
+func TestMain(m *testing.M) {
+	if os.Getenv(echoEnv) != "" {
+		echo()
+		return
+	}
+	_ = flag.Set("test.parallel", "64")
+	dir, err := os.MkdirTemp("", "hosterbot-")
+	if err != nil {
+		panic(err)
+	}
+	binaryDir = dir
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 // hasty is the machine's clock, but that short waits are skipped: it goes
 // ahead by as much.

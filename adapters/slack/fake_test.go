@@ -33,12 +33,14 @@ const (
 )
 
 // fake is a double of Slack: the Web API, Socket Mode and response URLs, over
-// connections in memory. It refuses what Slack refuses; what the adapter must
-// never do fails the test.
+// connections in memory or over TCP. It refuses what Slack refuses; what the
+// adapter must never do fails the test.
 type fake struct {
 	tb    testing.TB
 	clock bot.Clock
-	lis   *pipes
+	lis   *pipes // nil: over TCP
+	base  string // its address, such as http://slack.test
+	lean  bool   // it only counts: messages are neither looked at nor kept
 	srv   *http.Server
 
 	mu       sync.Mutex
@@ -54,10 +56,12 @@ type fake struct {
 	sockets  []*socket
 	acks     map[string]chan map[string]any
 	faults   map[string][]fault
+	always   map[string]fault // faults that stay
 	calls    map[string][]time.Time
 	serial   int
-	mute     atomic.Bool // sockets hear, and say nothing
-	quiet    bool        // sockets do not say hello
+	news     chan struct{} // closed at the next change
+	mute     atomic.Bool   // sockets hear, and say nothing
+	quiet    bool          // sockets do not say hello
 }
 
 // fault goes wrong instead of a call. handled tells that it wrote the answer.
@@ -70,12 +74,21 @@ type message struct {
 	blocks              []any
 	metadata            map[string]any
 	deleted             bool
+	changed             int // serial of the last change
+	buttons             []shownButton
+}
+
+// shownButton is a button that a message has, or had.
+type shownButton struct {
+	label, action, value string
+	live                 bool
 }
 
 type trigger struct {
 	user string
 	at   time.Time
 	used bool
+	view int // serial of the form that it opened
 }
 
 type replyURL struct {
@@ -84,12 +97,15 @@ type replyURL struct {
 	uses          int
 	source        *message // the message that was pressed; nil: a command
 	last          *message
+	shown         int           // answers that were taken
+	told          chan<- string // bodies, where the double is lean
 }
 
 type socket struct {
-	ws    *websocket.Conn
-	write sync.Mutex
-	open  bool
+	ws      *websocket.Conn
+	write   sync.Mutex
+	open    bool
+	leaving bool // the bot was told that it will be dropped
 }
 
 // pipes are listeners and connections without a network.
@@ -124,8 +140,16 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 func newFake(tb testing.TB, clock bot.Clock) *fake {
+	lis := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	f := newFakeOn(tb, clock, lis, "http://slack.test")
+	f.lis = lis
+	return f
+}
+
+// newFakeOn is a double that serves connections of lis.
+func newFakeOn(tb testing.TB, clock bot.Clock, lis net.Listener, base string) *fake {
 	f := &fake{
-		tb: tb, clock: clock, lis: &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
+		tb: tb, clock: clock, base: base, news: make(chan struct{}), always: make(map[string]fault),
 		scopes: slices.Clone(slack.Scopes),
 		users: map[string]map[string]any{
 			"U07ANA": {"id": "U07ANA", "team_id": team}, "U08BEN": {"id": "U08BEN", "team_id": team},
@@ -147,7 +171,7 @@ func newFake(tb testing.TB, clock bot.Clock) *fake {
 	mux.HandleFunc("/upload/{id}", f.upload)
 	f.srv = &http.Server{Handler: mux}
 	served := make(chan struct{})
-	go func() { _ = f.srv.Serve(f.lis); close(served) }()
+	go func() { _ = f.srv.Serve(lis); close(served) }()
 	tb.Cleanup(func() {
 		_ = f.srv.Close()
 		f.mu.Lock()
@@ -163,7 +187,7 @@ func newFake(tb testing.TB, clock bot.Clock) *fake {
 // adapter is one that talks to the double.
 func (f *fake) adapter(log *slog.Logger) *slack.Adapter {
 	a, err := slack.New(slack.Options{
-		BotToken: secret.New(botToken), AppToken: secret.New(appToken), APIURL: "http://slack.test/api/", Clock: f.clock, Logger: log,
+		BotToken: secret.New(botToken), AppToken: secret.New(appToken), APIURL: f.base + "/api/", Clock: f.clock, Logger: log,
 	})
 	require.NoError(f.tb, err)
 	a.DialWith(f.lis.dial)
@@ -177,7 +201,35 @@ func (f *fake) next(method string, faults ...fault) {
 	f.faults[method] = append(f.faults[method], faults...)
 }
 
+// changed tells who waits that something is new. The caller holds mu.
+func (f *fake) changed() {
+	close(f.news)
+	f.news = make(chan struct{})
+}
+
+// await waits until cond, which is called with mu held, is true.
+func (f *fake) await(within time.Duration, cond func() bool) bool {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	for {
+		f.mu.Lock()
+		ok, news := cond(), f.news
+		f.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-news:
+		case <-late.C:
+			return false
+		}
+	}
+}
+
 func (f *fake) take(method string) fault {
+	if always := f.always[method]; always != nil {
+		return always
+	}
 	if len(f.faults[method]) == 0 {
 		return nil
 	}
@@ -225,6 +277,7 @@ func (f *fake) method(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.changed()
 	f.calls[method] = append(f.calls[method], f.clock.Now())
 	if wrong := f.take(method); wrong != nil && wrong(w, r) {
 		return
@@ -258,7 +311,7 @@ func (f *fake) answer(method string, r *http.Request) map[string]any {
 	case "auth.test":
 		return map[string]any{"ok": true, "team": "Team", "team_id": team, "user": "hosterbot", "user_id": botUser, "bot_id": "B0BOT"}
 	case "apps.connections.open":
-		return map[string]any{"ok": true, "url": "ws://slack.test/link"}
+		return map[string]any{"ok": true, "url": "ws" + strings.TrimPrefix(f.base, "http") + "/link"}
 	case "users.info":
 		if u := f.users[form.Get("user")]; u != nil {
 			return map[string]any{"ok": true, "user": u}
@@ -288,7 +341,7 @@ func (f *fake) answer(method string, r *http.Request) map[string]any {
 	case "files.getUploadURLExternal":
 		f.serial++
 		id := fmt.Sprintf("F%d", f.serial)
-		return map[string]any{"ok": true, "upload_url": "http://slack.test/upload/" + id, "file_id": id}
+		return map[string]any{"ok": true, "upload_url": f.base + "/upload/" + id, "file_id": id}
 	case "files.completeUploadExternal":
 		var files []struct{ ID, Title string }
 		_ = json.Unmarshal([]byte(form.Get("files")), &files)
@@ -340,7 +393,29 @@ func (f *fake) keep(m *message) *message {
 	f.serial++
 	m.id = fmt.Sprintf("%d.%06d", f.clock.Now().Unix(), f.serial)
 	f.messages = append(f.messages, m)
+	f.touched(m)
 	return m
+}
+
+// touched notes that a message is new or was edited, and which buttons it has
+// now.
+func (f *fake) touched(m *message) {
+	f.serial++
+	m.changed = f.serial
+	for i := range m.buttons {
+		m.buttons[i].live = false
+	}
+	for _, b := range m.blocks {
+		elements, _ := b.(map[string]any)["elements"].([]any)
+		for _, e := range elements {
+			e, _ := e.(map[string]any)
+			if e["type"] != "button" || e["value"] == nil {
+				continue
+			}
+			now := shownButton{unescaped(str(e["text"].(map[string]any)["text"])), str(e["action_id"]), str(e["value"]), true}
+			m.buttons = append(slices.DeleteFunc(m.buttons, func(b shownButton) bool { return b.value == now.value && b.label == now.label }), now)
+		}
+	}
 }
 
 func (f *fake) post(method string, get func(string) string) map[string]any {
@@ -374,10 +449,16 @@ func (f *fake) post(method string, get func(string) string) map[string]any {
 	return map[string]any{"ok": true, "channel": channel, "ts": m.id, "message_ts": m.id}
 }
 
-// pacePosts fails the test for two posts within a second in one channel.
+// pacePosts fails the test for two posts within a second in one channel. Over
+// TCP, where calls arrive a little early or late, it is a fifth within three.
 func (f *fake) pacePosts(channel string) {
 	key := "post in " + channel
 	now := f.clock.Now()
+	if f.lis == nil {
+		f.calls[key] = append(f.calls[key], now)
+		f.pace(key, 3*time.Second, 4)
+		return
+	}
 	if last := f.calls[key]; len(last) > 0 && now.Sub(last[len(last)-1]) < time.Second {
 		f.tb.Errorf("two posts within %s in %s", now.Sub(last[len(last)-1]), channel)
 	}
@@ -397,6 +478,7 @@ func (f *fake) update(get func(string) string) map[string]any {
 			return no("invalid_blocks")
 		}
 		m.text, m.blocks = get("text"), f.blocks(get("blocks"))
+		f.touched(m)
 		return map[string]any{"ok": true, "ts": m.id}
 	}
 	return no("message_not_found")

@@ -29,7 +29,7 @@ func (f *fake) did(user, channel string, on *message) (triggerID, url string) {
 	id := fmt.Sprintf("%d.100.%s", f.serial, strings.ToLower(user))
 	f.triggers[id] = &trigger{user: user, at: f.clock.Now()}
 	f.urls[id] = &replyURL{user: user, channel: channel, at: f.clock.Now(), source: on, last: on}
-	return id, "http://slack.test/reply/" + id
+	return id, f.base + "/reply/" + id
 }
 
 // reply is a response_url.
@@ -45,6 +45,9 @@ func (f *fake) reply(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !f.lean {
+		defer f.changed()
+	}
 	f.calls["response_url"] = append(f.calls["response_url"], f.clock.Now())
 	u := f.urls[r.PathValue("id")]
 	switch {
@@ -64,6 +67,12 @@ func (f *fake) reply(w http.ResponseWriter, r *http.Request) {
 	if wrong := f.take("response_url"); wrong != nil && wrong(w, r) {
 		return
 	}
+	if f.lean {
+		u.told <- string(body)
+		_, _ = io.WriteString(w, "ok")
+		return
+	}
+	u.shown++
 	require.NoError(f.tb, json.Unmarshal(body, &m))
 	switch {
 	case !f.valid(m.Text, m.Blocks, 4000):
@@ -77,6 +86,7 @@ func (f *fake) reply(w http.ResponseWriter, r *http.Request) {
 			f.tb.Errorf("an answer replaced a message for all")
 		}
 		u.last.text, u.last.blocks = m.Text, m.Blocks
+		f.touched(u.last)
 	} else {
 		f.keep(&message{channel: u.channel, to: u.user, thread: m.ThreadTS, text: m.Text, blocks: m.Blocks})
 		if u.source == nil || u.source.to != "" {
@@ -108,6 +118,7 @@ func (f *fake) openView(r *http.Request) map[string]any {
 	if !f.showView(t.user, req.View) {
 		return no("invalid_arguments")
 	}
+	t.view = f.serial
 	return map[string]any{"ok": true, "view": map[string]any{"id": f.views[t.user].id}}
 }
 
@@ -192,16 +203,20 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 	})
 	f.mu.Lock()
 	quiet := f.quiet
-	f.sockets = append(f.sockets, s)
 	f.mu.Unlock()
 	if !quiet {
 		s.send(map[string]any{"type": "hello", "num_connections": 1, "debug_info": map[string]any{"host": "applink"}})
 	}
+	f.mu.Lock()
+	f.sockets = append(f.sockets, s)
+	f.changed()
+	f.mu.Unlock()
 	for {
 		_, data, err := ws.ReadMessage()
 		if err != nil {
 			f.mu.Lock()
 			s.open = false
+			f.changed()
 			f.mu.Unlock()
 			return
 		}
@@ -284,25 +299,24 @@ func (f *fake) slash(user, line string) map[string]any {
 func (f *fake) click(user string, m *message, label string) map[string]any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, b := range m.blocks {
-		b := b.(map[string]any)
-		elements, _ := b["elements"].([]any)
-		for _, e := range elements {
-			e, _ := e.(map[string]any)
-			if e["type"] != "button" || unescaped(str(e["text"].(map[string]any)["text"])) != label {
-				continue
-			}
-			trigger, url := f.did(user, m.channel, m)
-			return map[string]any{
-				"type": "block_actions", "trigger_id": trigger, "response_url": url, "team": map[string]any{"id": team},
-				"user": map[string]any{"id": user, "team_id": f.users[user]["team_id"]}, "channel": map[string]any{"id": m.channel, "name": "ops"},
-				"container": map[string]any{"type": "message", "message_ts": m.id, "channel_id": m.channel, "thread_ts": m.thread, "is_ephemeral": m.to != ""},
-				"actions":   []any{map[string]any{"type": "button", "action_id": e["action_id"], "block_id": "b", "value": e["value"], "action_ts": fmt.Sprintf("%d.000000", f.clock.Now().Unix())}},
-			}
-		}
+	i := slices.IndexFunc(m.buttons, func(b shownButton) bool { return b.live && b.label == label })
+	if i < 0 {
+		f.tb.Errorf("no button %q", label)
+		return nil
 	}
-	f.tb.Errorf("no button %q", label)
-	return nil
+	return f.pressed(user, m, m.buttons[i])
+}
+
+// pressed is a press on a button that is there, or was: somebody's client may
+// still show it. The caller holds mu.
+func (f *fake) pressed(user string, m *message, b shownButton) map[string]any {
+	trigger, url := f.did(user, m.channel, m)
+	return map[string]any{
+		"type": "block_actions", "trigger_id": trigger, "response_url": url, "team": map[string]any{"id": team},
+		"user": map[string]any{"id": user, "team_id": f.users[user]["team_id"]}, "channel": map[string]any{"id": m.channel, "name": "ops"},
+		"container": map[string]any{"type": "message", "message_ts": m.id, "channel_id": m.channel, "thread_ts": m.thread, "is_ephemeral": m.to != ""},
+		"actions":   []any{map[string]any{"type": "button", "action_id": b.action, "block_id": "b", "value": b.value, "action_ts": fmt.Sprintf("%d.000000", f.clock.Now().Unix())}},
+	}
 }
 
 // sent is a form as Slack sends it.

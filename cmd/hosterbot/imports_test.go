@@ -35,7 +35,7 @@ var rules = map[string]rule{
 	"bot/secret":                {},
 	"bot/fail":                  {},
 	"bot/policy":                {theirs: []string{"go.yaml.in/yaml/v4", "github.com/agnivade/levenshtein"}},
-	"bot":                       {ours: []string{"bot/policy"}, theirs: []string{"github.com/google/shlex", "github.com/agnivade/levenshtein", "golang.org/x/time"}},
+	"bot":                       {ours: []string{"bot/policy"}, theirs: []string{"github.com/google/shlex", "github.com/agnivade/levenshtein"}},
 	"commands/hoster":           {theirs: []string{"golang.org/x/time", "github.com/cenkalti/backoff/v5"}},
 	"commands/hoster/hostersim": {},
 	"commands":                  {ours: []string{"bot", "commands/hoster"}, theirs: []string{"github.com/dustin/go-humanize", "golang.org/x/sync"}},
