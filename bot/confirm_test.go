@@ -322,7 +322,7 @@ func TestASlowPreviewIsNoDataRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock = nil })
 		w.row("vm delete").preview = func(c *bot.Call) (bot.Preview, error) {
-			time.Sleep(1200 * time.Millisecond)
+			<-time.After(1200 * time.Millisecond)
 			return machine(c)
 		}
 		w.say("ana", "vm delete 4009")

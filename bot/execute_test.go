@@ -446,12 +446,12 @@ func TestASoftLaneIsFreedAfterFiveMinutes(t *testing.T) {
 func TestTheCallLivesOnWhenTheBotStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
-		w.row("vm start").run = func(c *bot.Call) bot.Outcome { time.Sleep(30 * time.Second); return accept(c) }
+		w.row("vm start").run = func(c *bot.Call) bot.Outcome { <-time.After(30 * time.Second); return accept(c) }
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
 		w.say("ana", "vm start 4009")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		stop()
 		require.NoError(t, <-done)
 		w.bot.Finish()
@@ -464,7 +464,7 @@ func TestASlowCallHoldsUpNoOther(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
 		w.row("vm start").run = func(c *bot.Call) bot.Outcome {
 			if c.Target().ID == 4009 {
-				time.Sleep(90 * time.Second)
+				<-time.After(90 * time.Second)
 			}
 			return accept(c)
 		}
@@ -472,13 +472,13 @@ func TestASlowCallHoldsUpNoOther(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
 		w.say("ana", "vm start 4009")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.say("cho", "vm start 4008")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		require.Equal(t, bot.Succeeded, w.state(2))
 		require.Equal(t, bot.Intent, w.state(1))
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		require.Equal(t, bot.Succeeded, w.state(1))
 		stop()
 		<-done
@@ -488,14 +488,14 @@ func TestASlowCallHoldsUpNoOther(t *testing.T) {
 func TestASlowChannelHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
-		w.slack.onPost = func(bot.Place, string, bot.Card) error { time.Sleep(time.Minute); return nil }
+		w.slack.onPost = func(bot.Place, string, bot.Card) error { <-time.After(time.Minute); return nil }
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
 		w.say("ana", "vm start 4009")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.sayIn(discord, "cho@discord", "vm start 4008")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		require.Len(t, w.discord.roots(discord), 1)
 		stop()
@@ -506,16 +506,16 @@ func TestASlowChannelHoldsUpNoOther(t *testing.T) {
 func TestManyAtOnceEachRunOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial, c.Demo = nil, false, false })
-		w.row("vm start").run = func(c *bot.Call) bot.Outcome { time.Sleep(100 * time.Millisecond); return accept(c) }
+		w.row("vm start").run = func(c *bot.Call) bot.Outcome { <-time.After(100 * time.Millisecond); return accept(c) }
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
 		const n = 200
 		for i := range n {
-			time.Sleep(1100 * time.Millisecond)
+			<-time.After(1100 * time.Millisecond)
 			w.say([]string{"ana", "cho", "dia", "ben"}[i%4], fmt.Sprintf("vm start %d", 5000+i%7))
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		require.Equal(t, n, w.row("vm start").ran())
 		ended := 0

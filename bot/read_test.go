@@ -291,16 +291,16 @@ func TestTheAnswerIsWhatStandsInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock = nil })
 		w.row("vm show").read = func(*bot.Call) (bot.Card, error) {
-			time.Sleep(1200 * time.Millisecond)
+			<-time.After(1200 * time.Millisecond)
 			return bot.Card{Title: "The VM"}, nil
 		}
 		a := &answer{slow: func(c bot.Card) {
 			if c.Tone == bot.Busy {
-				time.Sleep(500 * time.Millisecond) // a slow chat
+				<-time.After(500 * time.Millisecond) // a slow chat
 			}
 		}}
 		w.bot.Handle(w.ctx, bot.Request{Key: "k", Account: accounts["ana"], Place: ops, Line: "vm show 4001", Answer: a})
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		synctest.Wait()
 		require.Equal(t, "The VM", a.card().Title)
 	})

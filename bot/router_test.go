@@ -307,15 +307,15 @@ func TestASlowLookUpDoesNotDelayTheAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock = nil })
 		w.slack.member = func(bot.Group, []bot.PolicyAccount) (bot.Membership, error) {
-			time.Sleep(10 * time.Second)
+			<-time.After(10 * time.Second)
 			return bot.MemberUnknown, errors.New("time out")
 		}
 		a := &answer{}
 		go w.bot.Handle(w.ctx, bot.Request{Key: "k", Account: accounts["ana"], Place: ops, Line: "vm show 4001", Answer: a})
-		time.Sleep(1500 * time.Millisecond)
+		<-time.After(1500 * time.Millisecond)
 		synctest.Wait()
 		acked := a.count()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		require.NotZero(t, acked, "no answer for 1.5 s")
 	})
 }

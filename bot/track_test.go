@@ -324,7 +324,7 @@ func TestAStoreThatIsDownIsAskedAtAPace(t *testing.T) {
 		ctx, stop := contextOf(t)
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		stop()
 		require.NoError(t, <-done)
 		require.Less(t, asked, 2*600+100)
@@ -339,7 +339,7 @@ func TestAnIdleBotSleeps(t *testing.T) {
 		ctx, stop := contextOf(t)
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		stop()
 		require.NoError(t, <-done)
 		require.Less(t, asked, 2*120+60+20)
@@ -353,7 +353,7 @@ func TestManyJobsAreFollowedInTime(t *testing.T) {
 		since := time.Now()
 		ended := map[int64]time.Duration{}
 		w.row("backup create").follow = func(c *bot.Call) (bot.Progress, error) {
-			time.Sleep(50 * time.Millisecond) // a round trip
+			<-time.After(50 * time.Millisecond) // a round trip
 			if passed := time.Since(since); passed > 10*time.Minute {
 				w.lookMu.Lock()
 				defer w.lookMu.Unlock()
@@ -374,7 +374,7 @@ func TestManyJobsAreFollowedInTime(t *testing.T) {
 		ctx, stop := contextOf(t)
 		done := make(chan error)
 		go func() { done <- w.bot.Run(ctx) }()
-		time.Sleep(11 * time.Minute)
+		<-time.After(11 * time.Minute)
 		stop()
 		require.NoError(t, <-done)
 		require.Len(t, ended, n)

@@ -33,7 +33,7 @@ func TestAfterFiveAnswersThereIsAnotherWay(t *testing.T) {
 func TestWhereTheBotIsNotAMemberLateAnswersAreDirectMessages(t *testing.T) {
 	b := &stub{handle: func(ctx context.Context, r bot.Request) {
 		require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "At once"}))
-		time.Sleep(31 * time.Minute)
+		<-time.After(31 * time.Minute)
 		require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "Late", Secrets: []bot.Shown{{Label: "Password", Value: secret.New("canary")}}}))
 	}}
 	play(t, b, func(t *testing.T, h *harness) {
@@ -135,7 +135,7 @@ func TestALateClickDoesNotRun(t *testing.T) {
 		r, err := h.a.Post(t.Context(), place(homeID), "root", bot.Card{Title: "Root", Buttons: []bot.Button{{Label: "Approve", Code: "v1:1:approve:n"}}})
 		require.NoError(t, err)
 		click := h.click("U08BEN", h.find(t, r.ID), "Approve")
-		time.Sleep(5 * time.Minute) // Slack kept it while nobody was connected
+		<-time.After(5 * time.Minute) // Slack kept it while nobody was connected
 		frame, acked := h.envelope("interactive", click)
 		require.True(t, h.newest(0).send(frame))
 		require.Nil(t, <-acked)
@@ -216,7 +216,7 @@ func TestAFormWhoseTriggerHasEndedIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &stub{handle: func(ctx context.Context, r bot.Request) {
-				time.Sleep(c.wait)
+				<-time.After(c.wait)
 				require.Error(t, r.Answer.Form(ctx, form(bot.FormField{Name: "reason", Label: "Why"})))
 				require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "Type it"}), "there is still an answer")
 			}}
@@ -233,7 +233,7 @@ func TestAFormWhoseTriggerHasEndedIsRefused(t *testing.T) {
 
 func TestAFormAfterTheAdaptersOwnAcknowledgementOpens(t *testing.T) {
 	b := &stub{handle: func(ctx context.Context, r bot.Request) {
-		time.Sleep(2500 * time.Millisecond)
+		<-time.After(2500 * time.Millisecond)
 		require.NoError(t, r.Answer.Form(ctx, form(bot.FormField{Name: "reason", Label: "Why"})))
 	}}
 	play(t, b, func(t *testing.T, h *harness) {
@@ -285,7 +285,7 @@ func TestAFormFromBeforeARestartIsAnsweredTheLongWay(t *testing.T) {
 func TestAFormThatClosedMeanwhileOpensAgain(t *testing.T) {
 	wait := 2500 * time.Millisecond
 	b := opensThen(func(ctx context.Context, s bot.Submission) {
-		time.Sleep(wait)
+		<-time.After(wait)
 		require.NoError(t, s.Answer.Form(ctx, form(bot.FormField{Name: "reason", Label: "Why", Value: s.Values["reason"], Error: "No such ticket."})))
 	})
 	play(t, b, func(t *testing.T, h *harness) {

@@ -125,7 +125,7 @@ type world struct {
 	*fake
 	settings
 	sim     *hostersim.Sim
-	clock   *pacedClock
+	pace    *pacedClock
 	api     string
 	dir     string
 	bot     *process
@@ -197,14 +197,14 @@ func newWorld(tb testing.TB, s settings) *world {
 	require.NoError(tb, err)
 	w := &world{
 		settings: s, dir: tb.TempDir(), journal: &journal{news: make(chan struct{})},
-		clock: &pacedClock{asleep: make(chan struct{}), wake: make(chan struct{})},
-		fake:  newFakeOn(tb, bot.SystemClock{}, lis, "http://"+lis.Addr().String()),
+		pace: &pacedClock{asleep: make(chan struct{}), wake: make(chan struct{})},
+		fake: newFakeOn(tb, bot.SystemClock{}, lis, "http://"+lis.Addr().String()),
 	}
 	w.fake.lean = s.lean
 	w.join(accounts)
 	w.channels[leadsID] = map[string]any{"id": leadsID, "is_member": true}
 	w.groups["S0ONCALL"] = []string{}
-	w.sim = hostersim.New(hostersim.Options{Token: hosterKey, Seed: 1, Speed: 1 / s.scale, Clock: w.clock})
+	w.sim = hostersim.New(hostersim.Options{Token: hosterKey, Seed: 1, Speed: 1 / s.scale, Clock: w.pace})
 	provider := httptest.NewServer(w.sim)
 	tb.Cleanup(provider.Close)
 	w.api = provider.URL
@@ -317,7 +317,7 @@ func (w *world) stop() {
 	require.Zero(w.tb, w.exits(patience), "%s", w.journal)
 }
 
-// Now and Sleep are the provider's time: slow calls wait until they are let go.
+// Sleep waits until a slow call is let go.
 func (c *pacedClock) Sleep(ctx context.Context, _ time.Duration) error {
 	select {
 	case c.asleep <- struct{}{}:
@@ -413,7 +413,8 @@ func (d *deed) acked() map[string]any {
 }
 
 // answered waits until the person can see what became of it: an answer, a
-// form, or a change of what everybody sees of an operation (0: of any).
+// form, or what everybody sees: a change of an operation, or, where op is 0, a
+// new one.
 func (d *deed) answered(op int64) {
 	d.w.tb.Helper()
 	ok := d.w.await(patience, func() bool {
@@ -426,7 +427,7 @@ func (d *deed) answered(op int64) {
 		for _, m := range d.w.messages {
 			switch {
 			case m.changed <= d.mark:
-			case m.to == d.user, m.to == "" && (op == 0 || d.w.operation(m) == op):
+			case m.to == d.user, op != 0 && d.w.operation(m) == op, op == 0 && m.made > d.mark && rootOf(m) != 0:
 				return true
 			}
 		}

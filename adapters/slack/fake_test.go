@@ -74,7 +74,7 @@ type message struct {
 	blocks              []any
 	metadata            map[string]any
 	deleted             bool
-	changed             int // serial of the last change
+	made, changed       int // serials of the first and the last change
 	buttons             []shownButton
 }
 
@@ -394,6 +394,7 @@ func (f *fake) keep(m *message) *message {
 	m.id = fmt.Sprintf("%d.%06d", f.clock.Now().Unix(), f.serial)
 	f.messages = append(f.messages, m)
 	f.touched(m)
+	m.made = m.changed
 	return m
 }
 

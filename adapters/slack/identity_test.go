@@ -66,7 +66,7 @@ func TestAccountsAreLookedUpOnce(t *testing.T) {
 		}
 		require.Equal(t, 1, h.count("users.info"))
 		require.Equal(t, 1, h.count("conversations.info"))
-		time.Sleep(6 * time.Minute)
+		<-time.After(6 * time.Minute)
 		h.users["U07ANA"]["is_restricted"] = true
 		h.Type(t, "ana", "vm list")
 		require.Equal(t, 2, h.count("users.info"))
@@ -136,9 +136,9 @@ func TestUserGroups(t *testing.T) {
 		require.Equal(t, bot.MemberNo, ask(oncall, bot.PolicyAccount{Platform: "demo", ID: "U08BEN"}))
 		require.Equal(t, 1, h.count("usergroups.users.list"), "asked once a minute")
 		h.groups["S0ONCALL"] = nil
-		time.Sleep(61 * time.Second)
+		<-time.After(61 * time.Second)
 		require.Equal(t, bot.MemberNo, ask(oncall, ben...))
-		time.Sleep(61 * time.Second)
+		<-time.After(61 * time.Second)
 		h.next("usergroups.users.list", status(http.StatusBadGateway), status(http.StatusTooManyRequests))
 		require.Equal(t, bot.MemberUnknown, ask(oncall, ben...))
 		require.Equal(t, bot.MemberUnknown, ask(oncall, ben...))

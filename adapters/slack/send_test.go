@@ -180,11 +180,11 @@ func TestResultsGoBeforeProgress(t *testing.T) {
 						late++
 						mu.Unlock()
 					}
-					time.Sleep(time.Second)
+					<-time.After(time.Second)
 				}
 			})
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		began := time.Now()
 		require.NoError(t, h.a.Edit(t.Context(), refs[0], bot.Card{Title: "Finished", Tone: bot.Good}))
 		require.Less(t, time.Since(began), time.Second)

@@ -78,7 +78,7 @@ func replies(card bot.Card) *stub {
 
 func TestAHandlerThatHangsIsAcknowledgedInTime(t *testing.T) {
 	b := &stub{handle: func(ctx context.Context, r bot.Request) {
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		_ = r.Answer.Ack(ctx)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Late"})
 	}}
@@ -111,7 +111,7 @@ func TestARedeliveryRunsOnceAndIsAcknowledgedTwice(t *testing.T) {
 	var keys []string
 	b := &stub{handle: func(ctx context.Context, r bot.Request) {
 		keys = append(keys, r.Key)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		_ = r.Answer.Ack(ctx)
 	}}
 	play(t, b, func(t *testing.T, h *harness) {
@@ -136,7 +136,7 @@ func TestARedeliveryRunsOnceAndIsAcknowledgedTwice(t *testing.T) {
 
 func TestAnAcknowledgementGoesByAnotherSocketWhereItsOwnHasEnded(t *testing.T) {
 	b := &stub{handle: func(ctx context.Context, r bot.Request) {
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		require.NoError(t, r.Answer.Ack(ctx))
 	}}
 	play(t, b, func(t *testing.T, h *harness) {
@@ -144,7 +144,7 @@ func TestAnAcknowledgementGoesByAnotherSocketWhereItsOwnHasEnded(t *testing.T) {
 		s := h.newest(0)
 		frame, acked := h.envelope("slash_commands", h.slash("U07ANA", "vm list"))
 		require.True(t, s.send(frame))
-		time.Sleep(500 * time.Millisecond)
+		<-time.After(500 * time.Millisecond)
 		require.NoError(t, s.ws.Close())
 		require.Nil(t, <-acked)
 	})
@@ -166,15 +166,15 @@ func TestNoCommandIsLostInTwentyRefreshes(t *testing.T) {
 				require.True(t, h.newest(0).send(frame), "there is a socket at any time")
 				require.Nil(t, <-acked)
 				sent++
-				time.Sleep(20 * time.Millisecond)
+				<-time.After(20 * time.Millisecond)
 			}
 		})
 		for range 20 {
 			dropped := h.newest(0)
 			require.True(t, dropped.send(map[string]any{"type": "disconnect", "reason": "refresh_requested"}))
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			require.NoError(t, dropped.ws.Close())
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			require.Equal(t, 2, h.open())
 			require.True(t, h.a.Health().OK)
 		}
@@ -192,7 +192,7 @@ func TestASocketThatSlackDropsAtOnceIsReplaced(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, h.newest(0).ws.Close())
 		require.NoError(t, h.newest(0).ws.Close())
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		require.Equal(t, 2, h.open())
 		h.Type(t, "ana", "vm list")
 		require.Equal(t, []string{"Here"}, titles(h.sees(t, "ana")))
@@ -206,13 +206,13 @@ func TestASilentSocketIsGivenUpAndNotReady(t *testing.T) {
 			h.next("apps.connections.open", status(http.StatusBadGateway))
 		}
 		h.mute.Store(true)
-		time.Sleep(55 * time.Second)
+		<-time.After(55 * time.Second)
 		require.True(t, h.a.Health().OK)
-		time.Sleep(20 * time.Second)
+		<-time.After(20 * time.Second)
 		require.False(t, h.a.Health().OK)
 		require.True(t, h.a.Health().Fatal)
 		require.Contains(t, h.a.Health().Text, "Slack")
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		require.True(t, h.a.Health().OK)
 		h.Type(t, "ana", "vm list")
 	})
@@ -227,22 +227,22 @@ func TestSocketsThatDieAreNotDialledInAStorm(t *testing.T) {
 				if s := h.newest(0); s != nil {
 					_ = s.ws.Close()
 				}
-				time.Sleep(10 * time.Millisecond)
+				<-time.After(10 * time.Millisecond)
 			}
 		})
-		time.Sleep(5 * time.Minute)
+		<-time.After(5 * time.Minute)
 		cancel()
 		wait.Wait()
 		require.Less(t, h.count("apps.connections.open"), 60)
 		require.Greater(t, h.count("apps.connections.open"), 15, "and it never gives up")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		h.connected(t)
 	})
 }
 
 func TestEndlessRefreshesAreLimited(t *testing.T) {
 	play(t, &stub{}, func(t *testing.T, h *harness) {
-		for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
 			if s := h.newest(0); s != nil {
 				s.send(map[string]any{"type": "disconnect", "reason": "warning"})
 			}
@@ -258,7 +258,7 @@ func TestASocketWithoutAFirstFrameIsNotConnected(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- h.a.Run(ctx, &stub{}) }()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		require.False(t, h.a.Health().OK)
 		cancel()
 		require.NoError(t, <-ended)
@@ -316,7 +316,7 @@ func TestTroubleOnTheWayIsNotFatal(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- h.a.Run(ctx, &stub{}) }()
-		time.Sleep(5 * time.Minute)
+		<-time.After(5 * time.Minute)
 		require.True(t, h.a.Health().OK)
 		cancel()
 		require.NoError(t, <-ended)
@@ -334,7 +334,7 @@ func TestShutdownLetsCallsAnswerAndAcknowledgementsArrive(t *testing.T) {
 	began := make(chan struct{})
 	b := &stub{handle: func(ctx context.Context, r bot.Request) {
 		close(began)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Finished"})
 	}}
 	synctest.Test(t, func(t *testing.T) {

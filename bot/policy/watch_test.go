@@ -174,7 +174,7 @@ func TestWatcherHalfWritten(t *testing.T) {
 		w.write(base[:half])
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			time.Sleep(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond)
 			w.write(base)
 		})
 		w.check(true)
