@@ -46,8 +46,8 @@ vuln: ## Look for known holes in what is used, where the database can be reached
 		echo 'govulncheck: its database cannot be reached from here; nothing was looked up'; \
 	else echo "$$out"; exit $$code; fi
 
-FUZZTIME ?= 5s
-fuzz: ## Run each fuzz target for FUZZTIME (5s)
+FUZZTIME ?= 10s
+fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 		for name in $$(grep -oE '^func Fuzz[A-Za-z]+' "$$file" | cut -c6-); do \
 			echo "fuzz $$(dirname $$file) $$name"; \

@@ -15,8 +15,10 @@
 //	execute.go    read and decide everything again, take the lane and record the
 //	              intent in one transaction, send once, record what came of it
 //	track.go      follow what the provider works on, over restarts
+//	rollback.go   go on with a store that is an older copy of itself
 //	settle.go     outcomes that nobody knows; secrets that only their owner sees
 //	announce.go   messages owed: root, thread, end, in order, coalesced
+//	anchor.go     how far the audit log has come, said outside the store
 //	look.go       how an operation looks
 //
 // # The life of an operation
@@ -26,9 +28,46 @@
 //	   └───────────┴─────────┴────────┘         ├── not sent ─→ checking (a new attempt), or cancelled
 //	 denied · cancelled · expired · invalidated └── no answer, or a crash → unknown
 //
+// After a rollback of the store, what waits is invalidated, and what was
+// accepted or followed is unknown too.
+//
 // What the policy does not ask is passed over. The arrows are the table
 // transitions in operation.go, and the store lets no other be taken. A state,
 // its audit record and the messages that it owes are one transaction.
+//
+// Which state may follow which (a test compares this with the code):
+//
+//	confirming         → pending, ready, denied, cancelled, expired, invalidated
+//	pending            → ready, denied, cancelled, expired, invalidated
+//	ready              → checking, intent, pending, denied, cancelled, expired, invalidated
+//	checking           → ready, pending, intent, denied, cancelled, expired, invalidated
+//	intent             → accepted, following, succeeded, failed, checking, cancelled, unknown (holds its lane)
+//	accepted           → following, succeeded, failed, lost-track, unknown (holds its lane)
+//	following          → succeeded, failed, lost-track, unknown (holds its lane)
+//	unknown            → settled-done, settled-not-done, needs-human, failed, resolved-done, resolved-not-done, resolved-unsure (holds its lane)
+//	needs-human        → resolved-done, resolved-not-done, resolved-unsure (holds its lane)
+//	lost-track         → succeeded, failed, resolved-done, resolved-not-done, resolved-unsure (holds its lane)
+//	succeeded          → ended
+//	failed             → ended
+//	settled-done       → ended
+//	settled-not-done   → ended
+//	resolved-done      → ended
+//	resolved-not-done  → ended
+//	resolved-unsure    → ended
+//	denied             → ended
+//	cancelled          → ended
+//	expired            → ended
+//	invalidated        → ended
+//
+// # One attempt
+//
+// What becomes of an attempt (a test compares this with the code):
+//
+//	accepted   → accepted; followed if there is something to follow
+//	not sent   → tried again, at most 3 times in 15 s
+//	throttled  → tried again when the provider says, at most 5 times in 5 min
+//	refused    → failed, with the provider's code and text
+//	no answer  → unknown, and settled by reading: never sent again
 //
 // # Decisions
 //
@@ -49,4 +88,14 @@
 // before the operation is stored, and so after the acknowledgement: the policy
 // decides on what it means. A delivery that is repeated meanwhile has done
 // nothing yet.
+//
+// 2026-11-26. What was accepted or followed in a copy of the store that was
+// restored becomes unknown, not lost-track: in the time that was lost it may
+// have ended, been resolved, or been undone by somebody, so that its job's last
+// word proves less than a read of the effect, and lost-track is never read
+// again. Nothing else leads from there to unknown.
+//
+// 2026-11-26. The audit chain is verified outside the store, by [Chain], over
+// the bytes that were sealed: so the key that is tried is the one of whoever
+// asks, also while another process holds the store.
 package bot

@@ -1,5 +1,7 @@
 package bot
 
+import "fmt"
+
 import "time"
 
 // Wait is Job.wait: how long until the job is looked at again.
@@ -29,3 +31,14 @@ func Actions() []string {
 
 // Differences names what differs between two fingerprints.
 func Differences(was, is []Field) []string { return differences(was, is) }
+
+// RetryTable is the table of doc.go, made from the constants that decide.
+func RetryTable() string {
+	return fmt.Sprintf(`%-10s → %s
+%-10s → tried again, at most %d times in %s
+%-10s → tried again when the provider says, at most %d times in %s
+%-10s → failed, with the provider's code and text
+%-10s → %s, and settled by reading: never sent again
+`, Accepted, "accepted; followed if there is something to follow",
+		NotSent, retrySends, Duration(retryWithin), Throttled, throttleSends, Duration(throttleWithin), Refused, NoAnswer, Unknown)
+}

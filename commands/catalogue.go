@@ -16,6 +16,30 @@
 //
 // How to add an API call: see commands/hoster; a test fails for a call that no
 // row makes.
+//
+// How a lost answer is settled (a test compares this with the rows):
+//
+//	vm create            a read; absence proves something after 15 min
+//	vm resize            a read; absence proves something after 10 min
+//	vm start             a read; absence proves something after 2 min
+//	vm shutdown          a read; absence proves something after 5 min
+//	vm reboot            a read; absence proves something after 5 min
+//	vm stop              a read; absence proves something after 5 min
+//	vm reset             a read; absence proves something after 5 min
+//	vm reinstall         a read; absence proves something after 1 h
+//	vm reset-password    a person: no read tells; its lane is freed after 5 min
+//	vm set-rdns          a person: no read tells
+//	vm delete            a read; absence proves something after 10 min
+//	backup create        a read; absence proves something after 1 h
+//	backup restore       a person: no read tells
+//	dedicated order      a read; absence proves something after 30 min
+//	dedicated start      a read; absence proves something after 2 min
+//	dedicated shutdown   a read; absence proves something after 5 min
+//	dedicated reboot     a person: no read tells; its lane is freed after 5 min
+//	dedicated reinstall  a read; absence proves something after 1 h
+//	dedicated terminate  a read; absence proves something after 10 min
+//	software install     a person: no read tells
+//	software uninstall   a person: no read tells
 package commands
 
 import (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -87,6 +88,41 @@ func TestImports(t *testing.T) {
 	for folder := range rules {
 		require.True(t, seen[folder], "%s has a row in the import rules and no file", folder)
 	}
+}
+
+// reveals are the folders in which a secret may be taken out of its wrapping:
+// where it leaves for the provider or a chat, and where the audit key is handed
+// to the store.
+var reveals = []string{"bot/secret", "commands/hoster", "adapters/", "cmd/hosterbot"}
+
+// TestSecretsAreRevealedInFewPlaces looks for calls of Reveal without
+// arguments outside of tests.
+func TestSecretsAreRevealedInFewPlaces(t *testing.T) {
+	root := filepath.Join("..", "..")
+	calls := 0
+	require.NoError(t, filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		if d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		require.NoError(t, err)
+		rel, err := filepath.Rel(root, file)
+		require.NoError(t, err)
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) > 0 {
+				return true
+			}
+			if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Reveal" {
+				calls++
+				require.True(t, slices.ContainsFunc(reveals, func(p string) bool { return strings.HasPrefix(filepath.ToSlash(rel), p) }), "%s reveals a secret", rel)
+			}
+			return true
+		})
+		return nil
+	}))
+	require.Positive(t, calls)
 }
 
 func (r rule) allows(folder, imported string, test bool) bool {
