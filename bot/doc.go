@@ -89,13 +89,13 @@
 // decides on what it means. A delivery that is repeated meanwhile has done
 // nothing yet.
 //
-// 2026-11-26. What was accepted or followed in a copy of the store that was
+// 2026-11-25. What was accepted or followed in a copy of the store that was
 // restored becomes unknown, not lost-track: in the time that was lost it may
 // have ended, been resolved, or been undone by somebody, so that its job's last
 // word proves less than a read of the effect, and lost-track is never read
 // again. Nothing else leads from there to unknown.
 //
-// 2026-11-26. The audit chain is verified outside the store, by [Chain], over
+// 2026-11-25. The audit chain is verified outside the store, by [Chain], over
 // the bytes that were sealed: so the key that is tried is the one of whoever
 // asks, also while another process holds the store.
 package bot

@@ -46,6 +46,7 @@ type memory struct {
 	threads map[int64][]bot.Thread
 	locks   map[string]bot.Lock
 	audit   []sealed
+	rolled  string // what Rollback says
 }
 
 type memoryKey struct {
@@ -590,6 +591,36 @@ func (m *memory) Audit(ctx context.Context, f bot.AuditFilter) ([]bot.Record, er
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+func (m *memory) Sealed(ctx context.Context, after uint64, f func(bot.Sealed) error) error {
+	if err := m.begin(ctx, "Sealed"); err != nil {
+		return err
+	}
+	all := m.audit[min(after, uint64(len(m.audit))):]
+	m.mu.Unlock()
+	for i, s := range all {
+		if err := f(bot.Sealed{Seq: after + uint64(i) + 1, MAC: s.mac, Body: s.body}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) Rollback() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rolled
+}
+
+func (m *memory) EndRollback(ctx context.Context, now time.Time, with bot.Written) error {
+	if err := m.begin(ctx, "EndRollback"); err != nil {
+		return err
+	}
+	m.write(now, with, nil, false)
+	m.rolled = ""
+	m.mu.Unlock()
+	return m.done("EndRollback")
 }
 
 // pruneAtOnce is how much of each one call of Prune forgets.

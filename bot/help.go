@@ -213,7 +213,12 @@ func (b *Bot) PolicyLooked(ctx context.Context, changed bool, err error) {
 	switch {
 	case err != nil && (b.policyErr == nil || b.policyErr.Error() != err.Error()):
 		b.log.Error("policy reload failed: the one before stays in force", "err", err)
-		b.record(ctx, Record{Kind: "policy", Decision: "refused", Policy: st.Hash, Text: CleanMax(err.Error(), 1000)})
+		w := Written{Audit: []Record{{Kind: "policy", Decision: "refused", Policy: st.Hash, Text: CleanMax(err.Error(), 1000)}}}
+		w.Owed = b.toHome(Card{
+			Tone: Bad, Title: "The policy was not reloaded: the one before stays in force",
+			Lines: []string{Clean(err.Error())}, Notes: []string{"All that is wrong: " + Code("policy") + "."},
+		})
+		b.write(ctx, w)
 	case changed:
 		b.log.Info("policy reloaded", "hash", st.Hash)
 		b.ForgetMembers()

@@ -39,7 +39,8 @@ const (
 )
 
 // transitions says which states may follow which. A state that leads nowhere
-// is final. From Ready to Intent an operation passes Checking within one
+// is final. To Unknown from what was accepted leads only a rollback of the
+// store. From Ready to Intent an operation passes Checking within one
 // transaction; Checking is stored by itself where an attempt is made anew.
 var transitions = map[State][]State{
 	Confirming:     {Pending, Ready, Denied, Cancelled, Expired, Invalidated},
@@ -47,8 +48,8 @@ var transitions = map[State][]State{
 	Ready:          {Checking, Intent, Pending, Denied, Cancelled, Expired, Invalidated},
 	Checking:       {Ready, Pending, Intent, Denied, Cancelled, Expired, Invalidated},
 	Intent:         {InProgress, Following, Succeeded, Failed, Checking, Cancelled, Unknown},
-	InProgress:     {Following, Succeeded, Failed, LostTrack},
-	Following:      {Succeeded, Failed, LostTrack},
+	InProgress:     {Following, Succeeded, Failed, LostTrack, Unknown},
+	Following:      {Succeeded, Failed, LostTrack, Unknown},
 	LostTrack:      {Succeeded, Failed, ResolvedDone, ResolvedUndone, ResolvedUnsure},
 	Unknown:        {SettledDone, SettledNotDone, NeedsHuman, Failed, ResolvedDone, ResolvedUndone, ResolvedUnsure},
 	NeedsHuman:     {ResolvedDone, ResolvedUndone, ResolvedUnsure},

@@ -16,15 +16,16 @@ import (
 func (w *world) run(context.Context, *bot.Call) bot.Outcome { return bot.Outcome{} }
 
 // The arrows of safety.md. From ready, checking is passed within the
-// transaction of the intent; back to pending goes what lost a vote.
+// transaction of the intent; back to pending goes what lost a vote. What was
+// accepted is unknown after an older copy of the store was restored.
 var arrows = map[bot.State][]bot.State{
 	bot.Confirming: {bot.Pending, bot.Ready, bot.Denied, bot.Cancelled, bot.Expired, bot.Invalidated},
 	bot.Pending:    {bot.Ready, bot.Denied, bot.Cancelled, bot.Expired, bot.Invalidated},
 	bot.Ready:      {bot.Checking, bot.Intent, bot.Pending, bot.Denied, bot.Cancelled, bot.Expired, bot.Invalidated},
 	bot.Checking:   {bot.Ready, bot.Pending, bot.Intent, bot.Denied, bot.Cancelled, bot.Expired, bot.Invalidated},
 	bot.Intent:     {bot.InProgress, bot.Following, bot.Succeeded, bot.Failed, bot.Checking, bot.Cancelled, bot.Unknown},
-	bot.InProgress: {bot.Following, bot.Succeeded, bot.Failed, bot.LostTrack},
-	bot.Following:  {bot.Succeeded, bot.Failed, bot.LostTrack},
+	bot.InProgress: {bot.Following, bot.Succeeded, bot.Failed, bot.LostTrack, bot.Unknown},
+	bot.Following:  {bot.Succeeded, bot.Failed, bot.LostTrack, bot.Unknown},
 	bot.LostTrack:  {bot.Succeeded, bot.Failed, bot.ResolvedDone, bot.ResolvedUndone, bot.ResolvedUnsure},
 	bot.Unknown:    {bot.SettledDone, bot.SettledNotDone, bot.NeedsHuman, bot.Failed, bot.ResolvedDone, bot.ResolvedUndone, bot.ResolvedUnsure},
 	bot.NeedsHuman: {bot.ResolvedDone, bot.ResolvedUndone, bot.ResolvedUnsure},

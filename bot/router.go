@@ -51,14 +51,14 @@ type Config struct {
 	Demo      bool         // people say who they are: console and web of `demo`
 	Serial    bool         // background work runs one thing at a time, when RunDue is called
 	Owner     string       // name of this process, where several share a store
-	Home      string       // place for alerts and anchors, "" for none
+	Home      Place        // the audit channel, for alerts and anchors; zero: none
 }
 
 // Bot is the core: what stands between the chats and the provider. It
 // implements Handler.
 type Bot struct {
 	catalogue *Catalogue
-	store     Store
+	store     *counted
 	policy    PolicySource
 	provider  Provider
 	adapters  map[string]Adapter
@@ -71,8 +71,11 @@ type Bot struct {
 	demo      bool
 	serial    bool
 	owner     string
+	home      Place
 	started   time.Time
-	policyErr error // of the last look at the policy file; touched by PolicyLooked alone
+	policyErr error     // of the last look at the policy file; touched by PolicyLooked alone
+	anchored  Anchor    // the last that was given, and
+	anchorAt  time.Time // when; touched by Run alone
 
 	members  memberCache
 	floods   floodGate
@@ -96,14 +99,14 @@ var _ Handler = (*Bot)(nil)
 // New puts a bot together. Run or RunDue do its work in the background.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
-		catalogue: c.Catalogue, store: c.Store, policy: c.Policy, provider: c.Provider,
+		catalogue: c.Catalogue, store: &counted{Store: c.Store, due: make(chan struct{}, 1)}, policy: c.Policy, provider: c.Provider,
 		chats: c.Adapters, adapters: make(map[string]Adapter),
 		clock: c.Clock, log: c.Logger, metrics: c.Metrics, random: c.Random,
-		scale: c.Scale, demo: c.Demo, serial: c.Serial, owner: c.Owner,
+		scale: c.Scale, demo: c.Demo, serial: c.Serial, owner: c.Owner, home: c.Home,
 		wake: make(chan struct{}, 1), tell: make(chan struct{}, 1),
 		tracking: newPool(trackAtOnce), posting: newPool(postsAtOnce),
 	}
-	if b.catalogue == nil || b.store == nil || b.policy == nil || b.provider == nil {
+	if b.catalogue == nil || c.Store == nil || b.policy == nil || b.provider == nil {
 		return nil, errors.New("bot: catalogue, store, policy and provider are required")
 	}
 	if b.clock == nil {
@@ -130,6 +133,8 @@ func New(c Config) (*Bot, error) {
 		}
 	}
 	b.started = b.clock.Now()
+	b.anchorAt = b.started
+	b.store.fresh.Store(1) // whatever came before the start may not be anchored
 	b.held.clock, b.given.clock = b.clock, b.clock
 	return b, nil
 }
@@ -378,8 +383,16 @@ var errFlood = Errorf(TooMany, "Too many commands. Nothing was done.")
 
 // record writes audit records that belong to no change of state.
 func (b *Bot) record(ctx context.Context, records ...Record) {
-	if err := b.store.Append(ctx, b.clock.Now(), "", Written{Audit: records}); err != nil {
+	b.write(ctx, Written{Audit: records})
+}
+
+// write is record with the messages that belong to the records.
+func (b *Bot) write(ctx context.Context, w Written) {
+	if err := b.store.Append(ctx, b.clock.Now(), "", w); err != nil {
 		b.log.Error("audit record not written", "err", err)
+	}
+	if len(w.Owed) > 0 {
+		b.nudge(b.tell)
 	}
 }
 

@@ -100,6 +100,19 @@ type Store interface {
 	Append(ctx context.Context, now time.Time, key string, with Written) error
 	// Audit lists records, newest first.
 	Audit(ctx context.Context, f AuditFilter) ([]Record, error)
+	// Sealed calls f for every audit record whose number is greater than
+	// after, oldest first, as it is stored: also for one that is damaged. It
+	// returns f's first error as it is. What is appended meanwhile may be among
+	// them.
+	Sealed(ctx context.Context, after uint64, f func(Sealed) error) error
+
+	// Rollback says why this store is not the newest state of itself (it is a
+	// restored backup, say), if it was opened although it is not; "" otherwise.
+	Rollback() string
+	// EndRollback writes what ends a rollback, and takes the store as it stands
+	// then for the newest. Until it was called, every opening finds the
+	// rollback again.
+	EndRollback(ctx context.Context, now time.Time, with Written) error
 
 	// Prune forgets keys older than 24 hours, reads and locks that are over,
 	// and at most a bounded number of each a call.

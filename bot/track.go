@@ -43,8 +43,13 @@ func (b *Bot) Recover(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		switch op.State {
-		case Intent:
+		switch {
+		case op.State == Confirming && op.Digest == "":
+			text := "The bot stopped before it could show what would be hit. Nothing was done: type it again."
+			if _, err := b.end(ctx, "", op, Cancelled, text, Record{Kind: "state", Text: text}); err != nil {
+				return err
+			}
+		case op.State == Intent:
 			op.State = Unknown
 			op.Outcome = "The bot stopped while the call was under way, so nobody knows whether it was done. It is not sent again."
 			op.NextAt = b.clock.Now().Add(b.scaled(settleFirst))
@@ -66,14 +71,14 @@ func (b *Bot) nudge(ch chan struct{}) {
 }
 
 // Run does the bot's work in the background until ctx ends: it moves
-// operations on, follows what the provider works on, and sends the messages
-// that are owed. It returns when all of it has stopped.
+// operations on, follows what the provider works on, sends the messages that
+// are owed, and anchors the audit log. It returns when all of it has stopped.
 func (b *Bot) Run(ctx context.Context) error {
 	var wait sync.WaitGroup
 	for _, loop := range []struct {
 		wake chan struct{}
 		work func(context.Context) (time.Time, error)
-	}{{b.wake, b.trackDue}, {b.tell, b.announceDue}} {
+	}{{b.wake, b.trackDue}, {b.tell, b.announceDue}, {b.store.due, b.anchorDue}} {
 		wait.Go(func() { b.loop(ctx, loop.wake, loop.work) })
 	}
 	wait.Go(func() { b.housekeep(ctx) })
@@ -83,6 +88,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	b.tracking.wait.Wait()
 	b.posting.wait.Wait()
 	b.calls.Wait()
+	b.lastAnchor(context.WithoutCancel(ctx))
 	return nil
 }
 

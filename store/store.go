@@ -9,8 +9,8 @@
 //     imported nowhere else. Every doc comment of bot.Store binds it.
 //  2. store/NAME/NAME_test.go: ten lines that call storetest.Run, RunConcurrent
 //     and RunReopen. A bug found in one back end becomes a case there.
-//  3. A line for its scheme in Open and in Restore, with its ErrInUse, ErrNewer
-//     and ErrDamaged joined to those below.
+//  3. A line for its scheme in Open and in Restore, with its ErrInUse, ErrNewer,
+//     ErrDamaged and ErrRollback joined to those below.
 //  4. Its row in the import rules of cmd/hosterbot/imports_test.go, and
 //     HOSTERBOT_STORE in the documentation.
 package store
@@ -35,12 +35,20 @@ var (
 	ErrNewer = bolt.ErrNewer
 	// ErrDamaged: there is something at the address, and it is no whole store.
 	ErrDamaged = bolt.ErrDamaged
+	// ErrRollback: the store is older than it was, such as a restored backup.
+	ErrRollback = bolt.ErrRollback
 )
 
 // Options are what a store needs besides its address.
 type Options struct {
 	AuditKey []byte           // seals the audit log; empty: nothing that is audited can be written
 	Now      func() time.Time // nil: time.Now
+	// AcceptRollback opens a store that is older than it was, too. What has to
+	// be done then is bot.Bot.AcceptRollback.
+	AcceptRollback bool
+	// Reading opens a store that there is for who only looks at it, older or
+	// not: every write is refused.
+	Reading bool
 }
 
 // Open opens the store at an address, and makes it if there is none.
@@ -49,7 +57,7 @@ func Open(address string, o Options) (bot.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := bolt.Open(path, bolt.Options{AuditKey: o.AuditKey, Now: o.Now})
+	s, err := bolt.Open(path, bolt.Options{AuditKey: o.AuditKey, Now: o.Now, AcceptRollback: o.AcceptRollback, Reading: o.Reading})
 	if err != nil {
 		return nil, err // not s: a nil *bolt.Store is no nil bot.Store
 	}
@@ -58,7 +66,8 @@ func Open(address string, o Options) (bot.Store, error) {
 
 // Restore puts the backup in file in the place of the store at an address,
 // whose bot has to be stopped (else ErrInUse). What was there is kept beside
-// it, as PATH.before-restore. Nothing changes if the backup is not whole.
+// it, as PATH.before-restore. Nothing changes if the backup is not whole. The
+// next Open returns ErrRollback, unless that is accepted.
 func Restore(ctx context.Context, address, file string, o Options) error {
 	path, err := pathOf(address)
 	if err != nil {

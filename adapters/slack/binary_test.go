@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -66,6 +67,22 @@ var binary = sync.OnceValues(func() (string, error) {
 	from, err := root()
 	if err != nil {
 		return "", err
+	}
+	// The test cache counts the files that a test looks at, and the compiler is
+	// another process.
+	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != from && strings.HasPrefix(d.Name(), "."):
+			return filepath.SkipDir
+		case !d.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("look at the sources: %w", err)
 	}
 	file := filepath.Join(binaryDir, "hosterbot")
 	build := exec.Command("go", "build", "-o", file, "./cmd/hosterbot")
@@ -197,7 +214,7 @@ func newWorld(tb testing.TB, s settings) *world {
 	require.NoError(tb, err)
 	w := &world{
 		settings: s, dir: tb.TempDir(), journal: &journal{news: make(chan struct{})},
-		pace: &pacedClock{asleep: make(chan struct{}), wake: make(chan struct{})},
+		pace: &pacedClock{asleep: make(chan struct{}, 16), wake: make(chan struct{})},
 		fake: newFakeOn(tb, bot.SystemClock{}, lis, "http://"+lis.Addr().String()),
 	}
 	w.fake.lean = s.lean
@@ -332,6 +349,18 @@ func (c *pacedClock) Sleep(ctx context.Context, _ time.Duration) error {
 	}
 }
 
+// slowCall waits until a slow call is under way.
+func (w *world) slowCall() {
+	w.tb.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-w.pace.asleep:
+	case <-late.C:
+		require.Fail(w.tb, "no slow call came", "%s", w.conversation())
+	}
+}
+
 // deed is something that a person did, on its way through the bot.
 type deed struct {
 	w       *world
@@ -376,20 +405,26 @@ func (d *deed) send() {
 	require.Fail(d.w.tb, "no socket takes it")
 }
 
-// some is one of the open sockets, as Slack chooses: by chance.
+// some is one of the open sockets, as Slack chooses: by chance. A command is
+// under way on it.
 func (w *world) some() *socket {
 	w.tb.Helper()
-	var all []*socket
+	var chosen *socket
 	require.True(w.tb, w.await(patience, func() bool {
-		all = all[:0]
+		var all []*socket
 		for _, s := range w.sockets {
 			if s.open && !s.leaving {
 				all = append(all, s)
 			}
 		}
-		return len(all) > 0
+		if len(all) == 0 {
+			return false
+		}
+		chosen = all[rand.N(len(all))]
+		chosen.under++
+		return true
 	}), "no socket is open")
-	return all[rand.N(len(all))]
+	return chosen
 }
 
 // slackWaits is when a person is told that the app does not respond.

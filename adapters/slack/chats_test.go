@@ -157,6 +157,7 @@ func (p *player) policy(file string) error {
 	if err != nil {
 		return err
 	}
+	p.journal.says(p.tb, 0, "msg=running") // before that a hangup ends it
 	at := len(p.journal.String())
 	p.writePolicy(onSlack(string(text)))
 	p.signal(syscall.SIGHUP)

@@ -106,6 +106,7 @@ type socket struct {
 	write   sync.Mutex
 	open    bool
 	leaving bool // the bot was told that it will be dropped
+	under   int  // commands that were given to it, and are not acknowledged
 }
 
 // pipes are listeners and connections without a network.

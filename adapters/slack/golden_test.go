@@ -223,3 +223,21 @@ func TestWhatSlackDoesToTextIsUndone(t *testing.T) {
 		require.Equal(t, want, slack.Unescape(typed), typed)
 	}
 }
+
+func TestAnIPv6AddressIsCode(t *testing.T) {
+	for text, want := range map[string]string{
+		"2001:db8::c633:6401":            "`2001:db8::c633:6401`",
+		"203.0.113.5, 2001:db8:100:a::1": "203.0.113.5, `2001:db8:100:a::1`",
+		"at 14:02:33":                    "at 14:02:33",
+		"no fee:fi:fo":                   "no fee:fi:fo",
+		"in " + bot.Code("2001:db8::1"):  "in `2001:db8::1`",
+	} {
+		_, blocks := slack.Rendered(bot.Card{Fields: []bot.Field{{Label: "IPs", Value: text}}}, team, noon)
+		require.Contains(t, encoded(blocks), encoded("*IPs*\n" + want)[1:], text)
+	}
+}
+
+func TestALoneMarkIsNotBold(t *testing.T) {
+	_, blocks := slack.Rendered(bot.Card{Title: "Delete VM " + bot.Code("4009") + "?"}, team, noon)
+	require.Contains(t, encoded(blocks), "*Delete VM* `4009`?")
+}

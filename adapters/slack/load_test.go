@@ -1,5 +1,291 @@
 package slack_test
 
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+	"github.com/stretchr/testify/require"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// How much load a row of BenchmarkBinary is. A person may run twenty commands a
+// minute, so there are many of them.
+const (
+	loadFor    = 1500 * time.Millisecond
+	loadMost   = 4000 // commands to the bot
+	loadPeople = 400
+)
+
+// crowd are the people of the load.
+func crowd() (people map[string]string, policy string) {
+	people = make(map[string]string)
+	var names []string
+	var lines strings.Builder
+	for i := range loadPeople {
+		name := fmt.Sprint("u", i+1)
+		people[name] = fmt.Sprint("U", i+1)
+		names = append(names, name)
+		fmt.Fprintf(&lines, "  %s: {slack: %s/%s}\n", name, team, people[name])
+	}
+	return people, "version: 1\npeople:\n" + lines.String() + "groups:\n  ops: [" + strings.Join(names, ", ") + "]\n" +
+		"roles:\n  owner: {allow: [all reads, all changes, all interrupts, all destroys]}\n" +
+		"grants:\n  - {id: all, to: [ops], role: owner}\n" +
+		"guards:\n  - {id: loss, commands: [all destroys], confirm: type-target, reason: required, approve: {by: [ops], count: 1, within: 30m}}\n"
+}
+
+// row is what one kind of load does to one bot.
+type row struct {
+	perSecond  float64
+	ack, reply []time.Duration // sorted
+	cpu        time.Duration   // of a command
+	rss        int64           // bytes
+	turned     int64           // commands that were turned away
+}
+
+// at is the quantile of sorted times, in milliseconds.
+func at(sorted []time.Duration, q float64) float64 {
+	return float64(sorted[min(int(q*float64(len(sorted))), len(sorted)-1)].Microseconds()) / 1000
+}
+
+// load keeps n commands under way, for a while, and for most commands at most.
+func (w *world) load(n int, line string, most int64) row {
+	var r row
+	var mu sync.Mutex
+	var next, wrong atomic.Int64
+	began := time.Now()
+	var wait sync.WaitGroup
+	for range n {
+		wait.Go(func() {
+			for {
+				i := next.Add(1)
+				if i > most || time.Since(began) > loadFor {
+					return
+				}
+				ack, reply, body := w.one(fmt.Sprint("U", i%loadPeople+1), line)
+				if strings.Contains(body, "too much") || strings.Contains(body, "could not be recorded") || strings.Contains(body, "more than 20") {
+					wrong.Add(1)
+				}
+				mu.Lock()
+				r.ack, r.reply = append(r.ack, ack), append(r.reply, reply)
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	r.perSecond = float64(len(r.ack)) / time.Since(began).Seconds()
+	slices.Sort(r.ack)
+	slices.Sort(r.reply)
+	r.turned = wrong.Load()
+	return r
+}
+
+// one is one command, with the times to its acknowledgement and to its answer;
+// that the bot is at work is no answer.
+func (w *world) one(user, line string) (ack, reply time.Duration, body string) {
+	payload := w.slash(user, line)
+	told := make(chan string, 8)
+	id := str(payload["response_url"])
+	id = id[strings.LastIndexByte(id, '/')+1:]
+	w.mu.Lock()
+	w.urls[id].told = told
+	w.mu.Unlock()
+	frame, acked := w.envelope("slash_commands", payload)
+	s := w.some()
+	began := time.Now()
+	if !s.send(frame) {
+		w.tb.Error("a socket has gone")
+	}
+	<-acked
+	ack = time.Since(began)
+	w.mu.Lock()
+	s.under--
+	w.changed()
+	w.mu.Unlock()
+	for body = <-told; strings.Contains(body, "Working on"); {
+		body = <-told
+	}
+	return ack, time.Since(began), body
+}
+
+var highWater = regexp.MustCompile(`VmHWM:\s*(\d+) kB`)
+
+// bill ends the process and returns what it took.
+func (w *world) bill() (cpu time.Duration, rss int64) {
+	// Where there is a /proc: what wait4 tells begins with the memory of the
+	// process that started this one.
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.bot.cmd.Process.Pid))
+	found := highWater.FindSubmatch(status)
+	w.stop()
+	state := w.bot.cmd.ProcessState
+	use, ok := state.SysUsage().(*syscall.Rusage)
+	switch {
+	case err == nil && found != nil:
+		rss = number(string(found[1])) << 10
+	case ok && runtime.GOOS == "darwin":
+		rss = use.Maxrss
+	case ok:
+		rss = use.Maxrss << 10
+	}
+	return state.UserTime() + state.SystemTime(), rss
+}
+
+// BenchmarkBinary drives the built bot through the double of Slack, and beside
+// it a bare echo bot on slack-go, the floor of what can be had. A row is one
+// run, however often it is asked for.
+func BenchmarkBinary(b *testing.B) {
+	people, policy := crowd()
+	type kind struct {
+		name, line string
+		floor      bool
+	}
+	kinds := []kind{{"echo", "x", true}, {"read", "vm list", false}, {"mutation", "vm delete 4009", false}}
+	idle := make(map[bool]time.Duration)
+	floors := make(map[int]row) // by commands in flight
+	open := func(b *testing.B, floor bool) *world {
+		w := newWorld(b, settings{policy: policy, lean: true, empty: true, scale: 1, env: map[string]string{"HOSTERBOT_LOG": "error"}})
+		w.join(people)
+		if floor {
+			w.startEcho()
+			require.True(b, w.await(patience, func() bool { return w.openNow() >= 1 }))
+		} else {
+			w.start()
+			w.connected()
+		}
+		return w
+	}
+	for _, floor := range []bool{true, false} {
+		w := open(b, floor)
+		idle[floor], _ = w.bill()
+	}
+	for _, k := range kinds {
+		for _, n := range []int{1, 50, 200, 1000} {
+			var r row
+			b.Run(fmt.Sprintf("%s/%d_in_flight", k.name, n), func(b *testing.B) {
+				if r.perSecond == 0 {
+					w := open(b, k.floor)
+					for i := range 8 { // the first asks of the provider and of Slack
+						w.one(fmt.Sprint("U", i+1), k.line)
+					}
+					most := int64(loadMost)
+					if k.floor { // it counts nobody's commands
+						most = math.MaxInt64
+					}
+					r = w.load(n, k.line, most)
+					r.cpu, r.rss = w.bill()
+					r.cpu = max(r.cpu-idle[k.floor], 0) / time.Duration(len(r.ack))
+				}
+				if k.floor {
+					floors[n] = r
+				} else if f, ok := floors[n]; ok && f.cpu > 0 {
+					b.ReportMetric(r.perSecond/f.perSecond, "speed/floor")
+					b.ReportMetric(float64(r.cpu)/float64(f.cpu), "cpu/floor")
+				}
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(r.perSecond, "commands/s")
+				b.ReportMetric(at(r.ack, 0.5), "ack-p50-ms")
+				b.ReportMetric(at(r.ack, 0.99), "ack-p99-ms")
+				b.ReportMetric(at(r.ack, 1), "ack-max-ms")
+				b.ReportMetric(at(r.reply, 0.99), "reply-p99-ms")
+				if r.turned > 0 {
+					b.ReportMetric(float64(r.turned), "turned-away")
+				}
+				b.ReportMetric(float64(r.cpu.Microseconds())/1000, "cpu-ms/command")
+				b.ReportMetric(float64(r.rss)/1e6, "peak-MB")
+			})
+		}
+	}
+}
+
+// BenchmarkStart is the way from the start of the bot to both sockets, with an
+// empty store, and from kill -9 to the first answer, with the store that a load
+// has left behind.
+func BenchmarkStart(b *testing.B) {
+	_, err := binary()
+	require.NoError(b, err)
+	people, policy := crowd()
+	var start, first, again time.Duration
+	b.Run("binary", func(b *testing.B) {
+		if start == 0 {
+			w := newWorld(b, settings{policy: policy, lean: true, empty: true, scale: 1, env: map[string]string{"HOSTERBOT_LOG": "error"}})
+			w.join(people)
+			began := time.Now()
+			w.start()
+			require.True(b, w.await(patience, func() bool { return w.openNow() >= 1 }))
+			start = time.Since(began)
+			w.connected()
+			w.load(200, "vm delete 4009", loadMost)
+			w.kill()
+			began = time.Now()
+			w.start()
+			require.True(b, w.await(patience, func() bool { return w.openNow() >= 1 }))
+			again = time.Since(began)
+			w.one("U1", "help")
+			first = time.Since(began)
+			w.stop()
+		}
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(float64(start.Microseconds())/1000, "start-to-connected-ms")
+		b.ReportMetric(float64(again.Microseconds())/1000, "kill-to-connected-ms")
+		b.ReportMetric(float64(first.Microseconds())/1000, "kill-to-answer-ms")
+	})
+}
+
+// echoEnv makes the test binary the echo bot, with the API's address as value.
 const echoEnv = "HOSTERBOT_TEST_ECHO"
 
-func echo() {}
+// startEcho starts the echo bot in the bot's place.
+func (w *world) startEcho() {
+	self, err := os.Executable()
+	require.NoError(w.tb, err)
+	cmd := exec.Command(self)
+	cmd.Env = []string{echoEnv + "=" + w.base + "/api/"}
+	cmd.Stdout, cmd.Stderr = w.journal, w.journal
+	require.NoError(w.tb, cmd.Start())
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // its code is asked for later
+		close(p.ended)
+	}()
+	w.bot = p
+}
+
+// echo is the least that a bot on slack-go does: acknowledge, and answer.
+func echo() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	hc := &http.Client{Timeout: callPatience, Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 128}}
+	api := slack.New(botToken, slack.OptionAppLevelToken(appToken), slack.OptionAPIURL(os.Getenv(echoEnv)), slack.OptionHTTPClient(hc))
+	client := socketmode.New(api)
+	go func() {
+		for e := range client.Events {
+			c, ok := e.Data.(slack.SlashCommand)
+			if !ok || e.Type != socketmode.EventTypeSlashCommand {
+				continue
+			}
+			go func() {
+				_ = client.Ack(*e.Request)
+				_ = slack.PostWebhookCustomHTTPContext(ctx, c.ResponseURL, hc, &slack.WebhookMessage{
+					Text: "echo " + c.Text, ResponseType: slack.ResponseTypeEphemeral,
+				})
+			}()
+		}
+	}()
+	_ = client.RunContext(ctx)
+}
+
+const callPatience = 20 * time.Second

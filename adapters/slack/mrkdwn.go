@@ -2,6 +2,8 @@ package slack
 
 import (
 	"fmt"
+	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -100,12 +102,13 @@ func markup(text string, now time.Time) string {
 	return spans(text, now, neutral)
 }
 
-// strong is markup in bold. Code spans in it are not, so that they stand out.
+// strong is markup in bold. Code spans in it are not, so that they stand out,
+// nor is a lone mark behind one, which Slack would not take for bold.
 func strong(text string, now time.Time) string {
 	return spans(text, now, func(plain string) string {
 		word := strings.TrimSpace(plain)
-		if word == "" {
-			return plain
+		if !strings.ContainsFunc(word, inWord) {
+			return neutral(plain)
 		}
 		before, after, _ := strings.Cut(plain, word)
 		return before + "*" + neutral(strings.ReplaceAll(word, "*", "∗")) + "*" + after
@@ -123,11 +126,45 @@ func spans(text string, now time.Time, plain func(string) string) string {
 				b.WriteString("`" + entities.Replace(code) + "`")
 			}
 		default:
-			b.WriteString(plain(s.Text))
+			rest := s.Text
+			for {
+				before, ip, after, found := cutAddress(rest)
+				if before != "" {
+					b.WriteString(plain(before))
+				}
+				if !found {
+					break
+				}
+				b.WriteString("`" + ip + "`")
+				rest = after
+			}
 		}
 	}
 	return b.String()
 }
+
+// addressLike is what an IPv6 address may be.
+var addressLike = regexp.MustCompile(`[0-9A-Fa-f]*(?::[0-9A-Fa-f]*){2,}`)
+
+// cutAddress cuts a text around its first IPv6 address. Those are shown as
+// code: between two colons Slack finds an emoji, such as :100:, and a colon
+// that only looks like one cannot be copied.
+func cutAddress(text string) (before, ip, after string, found bool) {
+	if strings.Count(text, ":") < 2 {
+		return text, "", "", false
+	}
+	for _, at := range addressLike.FindAllStringIndex(text, -1) {
+		ip := text[at[0]:at[1]]
+		last, _ := utf8.DecodeLastRuneInString(text[:at[0]])
+		next, _ := utf8.DecodeRuneInString(text[at[1]:])
+		if a, err := netip.ParseAddr(ip); err == nil && a.Is6() && len(ip) > len("::1") && !inWord(last) && !inWord(next) {
+			return text[:at[0]], ip, text[at[1]:], true
+		}
+	}
+	return text, "", "", false
+}
+
+func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // moment shows a time in the reader's time zone. Slack knows none before 1970.
 // Source: https://docs.slack.dev/messaging/formatting-message-text#date-formatting

@@ -34,6 +34,7 @@ type cli struct {
 	Simulate simulateCmd `cmd:"" help:"Serve the HosterAPI simulator, for staging."`
 	Policy   policyCmd   `cmd:"" help:"Check, test and explain a policy file."`
 	Store    storeCmd    `cmd:"" help:"Back up, check and restore the store."`
+	Audit    auditCmd    `cmd:"" help:"Verify and export the audit log."`
 	Manifest manifestCmd `cmd:"" help:"Print what a chat needs to know of the app."`
 	Docs     docsCmd     `cmd:"" help:"Rewrite the files that are generated: commands/COMMANDS.md and the demo's policy."`
 	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`

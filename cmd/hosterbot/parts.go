@@ -38,6 +38,10 @@ type parts struct {
 	scale    float64
 	demo     bool
 	serial   bool
+	home     bot.Place // for anchors and alerts
+	// acceptRollback goes on with a store that is older than it was. A demo
+	// always does: it has nothing to lose.
+	acceptRollback bool
 }
 
 // begin builds the bot, and starts its chats and, unless it is serial, its
@@ -51,14 +55,17 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(p.store, store.Options{AuditKey: p.auditKey, Now: p.clock.Now})
+	st, err := store.Open(p.store, store.Options{AuditKey: p.auditKey, Now: p.clock.Now, AcceptRollback: p.acceptRollback || p.demo})
 	if err != nil {
 		return nil, exit(exitStore, err)
 	}
 	b, err := bot.New(bot.Config{
 		Catalogue: catalogue, Store: st, Policy: p.policy, Provider: commands.Provider(api), Adapters: p.chats, Clock: p.clock,
-		Logger: p.log, Random: p.random, Scale: p.scale, Demo: p.demo, Serial: p.serial,
+		Logger: p.log, Random: p.random, Scale: p.scale, Demo: p.demo, Serial: p.serial, Home: p.home,
 	})
+	if err == nil {
+		err = b.AcceptRollback(ctx)
+	}
 	if err == nil {
 		err = b.Recover(ctx)
 	}

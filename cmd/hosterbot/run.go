@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 type runCmd struct {
 	settings
+	AcceptRollback bool `help:"Go on with a store that is older than it was, such as a restored backup: invalidates open approvals and makes open operations unknown."`
 }
 
 // policyEvery is how often the policy file is looked at.
@@ -49,11 +51,16 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return exit(exitConfig, err)
 	}
+	home, err := cfg.home(chats)
+	if err != nil {
+		return exit(exitConfig, err)
+	}
 	parts := parts{
 		api: hoster.Config{
 			URL: cfg.HosterAPIURL, Token: cfg.apiToken, Rate: cfg.rate, Clock: clock, TimeScale: cfg.scale, Logger: log,
 		},
 		store: cfg.Store, auditKey: []byte(cfg.auditKey.Reveal()), clock: clock, log: log, policy: watch, chats: chats, scale: cfg.scale,
+		home: home, acceptRollback: c.AcceptRollback,
 	}
 	l, err := parts.begin(ctx)
 	if err != nil {
@@ -98,6 +105,24 @@ func (c *config) chats(log *slog.Logger) ([]bot.Adapter, error) {
 		return nil, errors.New("no chat is set: set SLACK_BOT_TOKEN and SLACK_APP_TOKEN; to try the bot without an account: hosterbot demo")
 	}
 	return chats, nil
+}
+
+// home is the audit channel, zero if there is none. A chat of this process has
+// to reach it.
+func (c *config) home(chats []bot.Adapter) (bot.Place, error) {
+	if c.AuditChannel == "" {
+		return bot.Place{}, nil
+	}
+	place, err := policy.ParsePlace(c.AuditChannel)
+	if err != nil {
+		return bot.Place{}, fmt.Errorf("HOSTERBOT_AUDIT_CHANNEL: %w", err)
+	}
+	for _, chat := range chats {
+		if slices.Contains(chat.Platforms(), place.Platform) {
+			return bot.Place{Place: place}, nil
+		}
+	}
+	return bot.Place{}, fmt.Errorf("HOSTERBOT_AUDIT_CHANNEL is %q: expected a channel of a chat whose tokens are set", c.AuditChannel)
 }
 
 // serveHealth serves health and metrics; what it sends comes when that ends.

@@ -31,7 +31,7 @@ type storeAt struct {
 func socketOf(address string) string { return strings.TrimPrefix(address, "bolt:") + ".sock" }
 
 // serveStore serves the store of a running bot on a socket beside it, for
-// `store backup` and `store check`.
+// `store backup`, `store check` and `audit`.
 func serveStore(address string, st bot.Store) (stop func(), err error) {
 	path := socketOf(address)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -56,13 +56,14 @@ func serveStore(address string, st bot.Store) (stop func(), err error) {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	mux.HandleFunc("GET /audit", serveAudit(st))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() { _ = server.Serve(l); close(done) }()
 	return func() { _ = server.Close(); <-done }, nil
 }
 
-// reach opens the store, or reaches the running bot that holds it: then open
+// reach opens the store to be read, or reaches the running bot that holds it: then open
 // is nil, and get asks it.
 func (c *storeAt) reach(p *program) (open bot.Store, get func(ctx context.Context, path string) (*http.Response, error), err error) {
 	path := strings.TrimPrefix(c.Store, "bolt:")
@@ -87,7 +88,7 @@ func (c *storeAt) reach(p *program) (open bot.Store, get func(ctx context.Contex
 	if err := errors.Join(wrong...); err != nil {
 		return nil, nil, exit(exitConfig, err)
 	}
-	st, err := store.Open(c.Store, store.Options{AuditKey: []byte(key.Reveal())})
+	st, err := store.Open(c.Store, store.Options{AuditKey: []byte(key.Reveal()), Reading: true})
 	if err != nil {
 		return nil, nil, exit(exitStore, err)
 	}
@@ -205,6 +206,6 @@ func (c *storeRestoreCmd) Run(ctx context.Context, p *program) error {
 		return exit(exitFailed, fmt.Errorf("restore: %w", err))
 	}
 	path := strings.TrimPrefix(c.Store, "bolt:")
-	fmt.Fprintf(p.out, "%s is in place of %s, which is kept as %s.before-restore.\n", c.File, path, path)
+	fmt.Fprintf(p.out, "%s is in place of %s, which is kept as %s.before-restore.\nThe next start needs: hosterbot run --accept-rollback\n", c.File, path, path)
 	return nil
 }

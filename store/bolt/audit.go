@@ -195,6 +195,48 @@ func (s *Store) Audit(ctx context.Context, f bot.AuditFilter) ([]bot.Record, err
 	return out, nil
 }
 
+// pageOfLog is how many records Sealed reads in one transaction, so that a slow
+// taker keeps no old pages from being used again.
+const pageOfLog = 500
+
+// Sealed implements bot.Store.
+func (s *Store) Sealed(ctx context.Context, after uint64, f func(bot.Sealed) error) error {
+	for {
+		var page []bot.Sealed
+		err := s.view(ctx, func(t *tx) error {
+			c := t.bucket(audit).Cursor()
+			k, v := c.First()
+			if after > 0 {
+				k, v = c.Seek(be(after + 1))
+			}
+			for ; k != nil && len(page) < pageOfLog; k, v = c.Next() {
+				r := bot.Sealed{Seq: number(k), Body: bytes.Clone(v)}
+				if len(k) != 8 || r.Seq <= after {
+					return fmt.Errorf("%w: the key of an audit record is no number", ErrDamaged)
+				}
+				if len(v) >= macLen {
+					r.MAC, r.Body = hex.EncodeToString(v[:macLen]), r.Body[macLen:]
+				}
+				after = r.Seq
+				page = append(page, r)
+			}
+			return nil
+		})
+		for i := 0; i < len(page) && err == nil; i++ {
+			if err := f(page[i]); err != nil {
+				return err
+			}
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("audit log: %w", err)
+		}
+		if len(page) < pageOfLog {
+			return nil
+		}
+	}
+}
+
 // needle is how a field with a value stands in JSON.
 func needle(name, value string) []byte {
 	v, err := json.Marshal(value)

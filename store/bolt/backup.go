@@ -60,7 +60,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 // Restore puts a copy that Backup made in the place of the store at path, and
 // keeps what was there as path.before-restore. Nothing changes unless the copy
 // can be opened and Check finds nothing in it. It returns ErrInUse while a
-// process holds the store, and works over a damaged one.
+// process holds the store, and works over a damaged one. The next Open returns
+// ErrRollback, unless that is accepted.
 func Restore(ctx context.Context, path string, from io.Reader, o Options) error {
 	if err := restore(ctx, path, from, o); err != nil {
 		return fmt.Errorf("restore %s: %w", path, err)
@@ -96,8 +97,14 @@ func restore(ctx context.Context, path string, from io.Reader, o Options) (err e
 			return err
 		}
 	}
-	if err := os.Rename(part.Name(), path); err != nil {
+	// The mark comes first: a kill between the two costs a needless question,
+	// not a missed one.
+	unmark, err := markRestored(path + ".gen")
+	if err != nil {
 		return err
+	}
+	if err := os.Rename(part.Name(), path); err != nil {
+		return errors.Join(err, unmark())
 	}
 	return syncDir(path)
 }
@@ -123,6 +130,7 @@ func try(ctx context.Context, path string, o Options) error {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return errors.Join(fmt.Errorf("%w: it is empty", ErrDamaged), err)
 	}
+	o.Reading = true
 	s, err := open(path, o)
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@
 //	took        command → the last 20 lengths
 //	audit       sequence → MAC + JSON
 //
+// Beside the file stand PATH.holder, for the operator who finds it locked, and
+// PATH.gen, how far the audit log had come: see sidecar.go.
+//
 // Numbers are 8 bytes, big endian, and come from the bucket's own sequence, so
 // that none is given twice. Heads spare the committer all JSON but for splicing
 // a sequence number into an audit record: encoding is done by the callers, in
@@ -89,6 +92,12 @@ type Options struct {
 	// MinFree is how many bytes of disk have to be free for Create and Ping.
 	// 0: 100 MB; below 0: any.
 	MinFree int64
+	// AcceptRollback opens a store that is older than it was: see
+	// bot.Store.Rollback.
+	AcceptRollback bool
+	// Reading is for who only looks at a store that there is: every write is
+	// refused, and the sidecar is neither asked nor touched.
+	Reading bool
 }
 
 // Store is an open store.
@@ -100,6 +109,8 @@ type Store struct {
 	minFree int64
 	// pageSize is kept because bbolt cannot tell it when its map is gone.
 	pageSize int
+	reading  bool
+	side     *sidecar // nil where the store is only read
 
 	mu      sync.Mutex // guards waiting and closed
 	waiting []*write
@@ -120,7 +131,7 @@ var _ bot.Store = (*Store)(nil)
 
 // Open opens the store at path, and makes it if there is none. It waits a
 // second for another process to let go of it. Errors are ErrInUse, ErrNewer,
-// ErrDamaged, or what the file system said.
+// ErrDamaged, ErrRollback, or what the file system said.
 func Open(path string, o Options) (*Store, error) {
 	s, err := open(path, o)
 	if err != nil {
@@ -140,8 +151,11 @@ func open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if made && o.Reading {
+		return nil, fs.ErrNotExist
+	}
 	s := &Store{
-		path: path, key: o.AuditKey, minFree: o.MinFree,
+		path: path, key: o.AuditKey, minFree: o.MinFree, reading: o.Reading,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	s.db, s.file, err = openFile(path)
@@ -150,9 +164,14 @@ func open(path string, o Options) (*Store, error) {
 	}
 	s.db.AllocSize = allocSize
 	s.pageSize = s.db.Info().PageSize
-	if err := s.begin(made, o.Now().UTC()); err != nil {
+	err = s.begin(made, o.Now().UTC())
+	if err == nil && !o.Reading {
+		err = s.openSidecar(o.AcceptRollback)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
+	hold(path, o.Now().UTC())
 	go s.run()
 	return s, nil
 }
@@ -203,11 +222,7 @@ func (s *Store) begin(made bool, now time.Time) error {
 			return err
 		}
 	}
-	if err := s.c.recall(s); err != nil {
-		return err
-	}
-	hold(s.path, now)
-	return nil
+	return s.c.recall(s)
 }
 
 // prove tells whether there is no store at path yet, or makes sure that what
@@ -315,6 +330,7 @@ func (s *Store) Close() error {
 		s.mu.Unlock()
 		s.knock()
 		<-s.done
+		s.side.close()
 		release(s.path)
 		if s.c.dead != nil { // bbolt may hold its own locks for good
 			s.closeErr = fmt.Errorf("close %s: %w", s.path, s.c.dead)

@@ -17,6 +17,9 @@ var ctx = context.Background()
 
 var options = bolt.Options{AuditKey: []byte("key"), MinFree: -1}
 
+// accepting opens a copy that has no sidecar, too.
+var accepting = bolt.Options{AuditKey: options.AuditKey, MinFree: -1, AcceptRollback: true}
+
 // MustOpen opens a store that the test closes.
 func MustOpen(tb testing.TB, path string) bot.Store {
 	tb.Helper()

@@ -42,6 +42,9 @@ const (
 // errClosed is the cause of every error after Close.
 var errClosed = errors.New("closed")
 
+// errReading is the cause of every error of a write with Options.Reading.
+var errReading = errors.New("opened for reading")
+
 // write hands do to the committer and waits until it is on disk.
 //
 // If ctx ends before the committer took it, nothing is written and ctx's error
@@ -50,6 +53,9 @@ var errClosed = errors.New("closed")
 func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if s.reading {
+		return unavailable(errReading)
 	}
 	w := &write{do: do, done: make(chan struct{})}
 	s.mu.Lock()
@@ -259,6 +265,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 		return -1, err
 	}
 	c.chain = t.chain
+	s.side.note(c.chain)
 	for k, seq := range t.moved {
 		if seq == 0 {
 			delete(c.roots, k)
@@ -300,7 +307,11 @@ func (s *Store) mend() error {
 		return err
 	}
 	// The commit may have come through after all.
-	return s.c.recall(s)
+	err := s.c.recall(s)
+	if err == nil {
+		s.side.note(s.c.chain)
+	}
+	return err
 }
 
 // recall reads from the file what the committer keeps in memory.

@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -97,5 +100,60 @@ var auditTests = []test{
 			}
 			require.Equal(c, tc.want, fmt.Sprint(seqs), name)
 		}
+	}}, {"Sealed gives every record after a number, oldest first, as it is stored", func(c *caller) {
+		none := func(bot.Sealed) error { return errors.New("there is no record") }
+		require.NoError(c, c.Sealed(c.ctx, 0, none))
+		var all []bot.Record
+		for i := range 1203 { // several pages
+			all = append(all, bot.Record{Time: at(i), Kind: "read", Text: "<&>\n"})
+		}
+		require.NoError(c, c.Append(c.ctx, noon, "", bot.Written{Audit: all}))
+		want := c.records()
+		for _, after := range []uint64{0, 1, 499, 500, 1202, 1203, 5000, math.MaxInt64} {
+			seq := after
+			require.NoError(c, c.Sealed(c.ctx, after, func(s bot.Sealed) error {
+				seq++
+				require.Equal(c, seq, s.Seq)
+				r, err := s.Record()
+				require.NoError(c, err)
+				require.Equal(c, want[seq-1], r)
+				require.Equal(c, 1, strings.Count(string(s.Body), `"prev":"`+r.Prev+`"}`))
+				return nil
+			}))
+			require.Equal(c, max(after, 1203), seq)
+		}
+	}},
+	{"Sealed ends with the first error of its caller, and with its context", func(c *caller) {
+		require.NoError(c, c.Append(c.ctx, noon, "", bot.Written{Audit: make([]bot.Record, 3)}))
+		errEnough, n := errors.New("enough"), 0
+		err := c.Sealed(c.ctx, 0, func(bot.Sealed) error {
+			if n++; n == 2 {
+				return errEnough
+			}
+			return nil
+		})
+		require.Equal(c, errEnough, err)
+		require.Equal(c, 2, n)
+		ctx, cancel := contextEnded(c)
+		defer cancel()
+		require.ErrorIs(c, c.Sealed(ctx, 0, func(bot.Sealed) error { return nil }), ctx.Err())
+	}},
+	{"Sealed lets its caller write meanwhile", func(c *caller) {
+		w := bot.Written{Audit: make([]bot.Record, 1)}
+		require.NoError(c, c.Append(c.ctx, noon, "", w))
+		require.NoError(c, c.Sealed(c.ctx, 0, func(s bot.Sealed) error {
+			if s.Seq > 1 {
+				return nil
+			}
+			return c.Append(c.ctx, noon, "", w)
+		}))
+		require.Len(c, c.records(), 2)
+	}},
+	{"a store of which nothing was lost is no rollback, and to end none writes what it is given", func(c *caller) {
+		require.Empty(c, c.Rollback())
+		require.NoError(c, c.EndRollback(c.ctx, at(1), bot.Written{Audit: []bot.Record{{Kind: "rollback"}}, Owed: []bot.Owed{line(0, "x")}}))
+		require.Empty(c, c.Rollback())
+		require.Equal(c, at(1), c.records()[0].Time)
+		require.Len(c, c.owed(), 1)
 	}},
 }

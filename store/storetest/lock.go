@@ -195,6 +195,8 @@ func calls(c *caller, op bot.Operation) map[string]func() error {
 		"Locks":      func() error { _, err := c.Locks(c.ctx, noon); return err },
 		"Append":     func() error { return c.Append(c.ctx, noon, "", w) },
 		"Audit":      func() error { _, err := c.Audit(c.ctx, bot.AuditFilter{}); return err },
+		"Sealed":     func() error { return c.Sealed(c.ctx, 0, func(bot.Sealed) error { return nil }) },
+		"End":        func() error { return c.EndRollback(c.ctx, noon, w) },
 		"Prune":      func() error { return c.Prune(c.ctx, noon) },
 		"Ping":       func() error { return c.Ping(c.ctx, noon) },
 		"Backup":     func() error { return c.Backup(c.ctx, &bytes.Buffer{}) },
