@@ -148,6 +148,13 @@ func (p *player) line(line string) error {
 		return p.fill(person, what)
 	}
 	p.types(person, rest)
+	// In a transcript nobody presses Cancel before the target is read.
+	p.await(patience, func() bool {
+		return !slices.ContainsFunc(p.messages, func(m *message) bool {
+			text, _ := m.reading()
+			return rootOf(m) != 0 && strings.Contains(text, "About to be sent.")
+		})
+	})
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -85,7 +86,11 @@ func newHunted(t *testing.T) *hunted {
 		api := d.parts.api
 		d.parts.api.Observe = func(c hoster.Call) {
 			if c.Method != http.MethodGet && h.panic.CompareAndSwap(true, false) {
-				panic(fmt.Sprintf("in the middle of %+v with %#v and %s", c, api, canarySSH))
+				typed := ""
+				if strings.HasPrefix(c.Endpoint, "software") {
+					typed = canarySSH // what is in the call is what the bot knows
+				}
+				panic(fmt.Sprintf("in the middle of %+v with %#v and %s", c, api, typed))
 			}
 		}
 	})
@@ -146,6 +151,9 @@ func (h *hunted) hunt() {
 	require.NotEmpty(t, files)
 	for _, f := range files {
 		data, err := os.ReadFile(f)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it was on its way into its place
+		}
 		require.NoError(t, err)
 		require.False(t, bytes.Contains(data, []byte("canary")), "%s holds a canary", f)
 		places[filepath.Base(f)] = string(data)
@@ -180,6 +188,10 @@ func (h *hunted) reveals() {
 // TestNoSecretOfAChange runs everything that changes something while the
 // provider answers well, in unknown shapes, half, with what it was sent, or
 // the bot panics.
+//
+// fails: wrong-shape/vm reset-password: an answer that is only the password
+// stands in the channel, in the store and in the audit log as "Answer", because
+// decodeResult takes a string that is no word for text.
 func TestNoSecretOfAChange(t *testing.T) {
 	type trouble func(h *hunted, c *change)
 	fault := func(name string) trouble {

@@ -74,3 +74,14 @@ func TestChatsRepeat(t *testing.T) {
 	second, _ := play(t, script)
 	require.Equal(t, first, second)
 }
+
+// TestTour: the tour runs to its end, is the same each time, and shows that a
+// flipped byte is found.
+func TestTour(t *testing.T) {
+	first, code := command(t, nil, "demo", "--tour")
+	require.Equal(t, exitFine, code, first)
+	require.Regexp(t, `\(hosterbot audit verify: \d+ records, whole\)`, first)
+	require.Regexp(t, `\(the same after one byte was flipped: .*record \d+`, first)
+	second, _ := command(t, nil, "demo", "--tour")
+	require.Equal(t, first, second)
+}
