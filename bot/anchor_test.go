@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -91,10 +92,22 @@ func FuzzParseAnchors(f *testing.F) {
 	})
 }
 
+// logged is a log that is read while it is written.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
 // running is a bot at work in a synctest bubble, with its log and an audit
 // channel.
-func running(t *testing.T) (w *world, log *bytes.Buffer, stop func()) {
-	log = &bytes.Buffer{}
+func running(t *testing.T) (w *world, log *logged, stop func()) {
+	log = &logged{}
 	w = newWorld(t, func(_ *world, c *bot.Config) {
 		c.Clock, c.Serial, c.Home, c.Logger = nil, false, alarm, slog.New(slog.NewTextHandler(log, nil))
 	})
@@ -114,8 +127,10 @@ func (w *world) addRecords(n int) {
 }
 
 // anchors are those that were logged.
-func anchors(t *testing.T, log *bytes.Buffer) []bot.Anchor {
-	got, err := bot.ParseAnchors(bytes.NewReader(log.Bytes()))
+func anchors(t *testing.T, log *logged) []bot.Anchor {
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	got, err := bot.ParseAnchors(bytes.NewReader(log.b.Bytes()))
 	require.NoError(t, err)
 	return got
 }

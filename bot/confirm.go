@@ -269,6 +269,7 @@ func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operatio
 	if cmd.Preview == nil {
 		return Preview{Title: op.Title, Facts: Facts{}}, nil
 	}
+	defer b.turn(ctx)()
 	c := b.call(ctx, who, cmd, op.Args, op.Targets)
 	c.Op = op
 	return cmd.Preview(ctx, c)

@@ -198,8 +198,21 @@ func (b *Bot) look(ctx context.Context, who asker, p Parsed, page int) (Card, Re
 	}
 	c := b.call(ctx, who, p.Command, p.Args, p.Targets)
 	c.Page = page
+	defer b.turn(ctx)()
 	card, err := p.Command.Read(ctx, c)
 	return card, rec, err
+}
+
+// turn waits for one of the turns in which commands read from the provider: a
+// thousand at once would only hold memory while they wait for each other. What
+// it returns gives the turn back.
+func (b *Bot) turn(ctx context.Context) (done func()) {
+	select {
+	case b.turns <- struct{}{}:
+		return func() { <-b.turns }
+	case <-ctx.Done():
+		return func() {}
+	}
 }
 
 // page cuts a table to what one message of the chat holds.

@@ -83,6 +83,7 @@ type Bot struct {
 	given    vault // passwords that somebody typed for the next call
 	scrub    secret.Scrubber
 	busy     busySet
+	turns    chan struct{} // of commands that read from the provider
 	tracking *pool
 	posting  *pool
 	later    waitSet // operations that failed to be worked on
@@ -104,7 +105,7 @@ func New(c Config) (*Bot, error) {
 		clock: c.Clock, log: c.Logger, metrics: c.Metrics, random: c.Random,
 		scale: c.Scale, demo: c.Demo, serial: c.Serial, owner: c.Owner, home: c.Home,
 		wake: make(chan struct{}, 1), tell: make(chan struct{}, 1),
-		tracking: newPool(trackAtOnce), posting: newPool(postsAtOnce),
+		turns: make(chan struct{}, readAtOnce), tracking: newPool(trackAtOnce), posting: newPool(postsAtOnce),
 	}
 	if b.catalogue == nil || c.Store == nil || b.policy == nil || b.provider == nil {
 		return nil, errors.New("bot: catalogue, store, policy and provider are required")
@@ -273,6 +274,9 @@ func (b *Bot) refusal(err error) Card {
 	}
 	return c
 }
+
+// readAtOnce bounds how many commands read from the provider side by side.
+const readAtOnce = 64
 
 // Limits on how much one person may ask.
 const (

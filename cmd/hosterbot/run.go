@@ -28,6 +28,9 @@ const policyEvery = 5 * time.Second
 
 // Run runs the bot until it is told to stop.
 func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
+	hup := make(chan os.Signal, 1) // from the first moment: by itself SIGHUP ends a process
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	cfg, err := c.check(p.env)
 	if err != nil {
 		return exit(exitConfig, err)
@@ -75,11 +78,11 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	log.Info("running", "version", version, "policy", snap.Hash())
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
-	served, err := cfg.serveHealth(serving, l.bot)
+	served, err := cfg.serveHealth(serving, l.bot, log)
 	if err != nil {
 		return err
 	}
-	refused := watchPolicy(ctx, watch, l)
+	refused := watchPolicy(ctx, watch, l, hup)
 	stopServing()
 	if err := <-served; err != nil {
 		return fmt.Errorf("serve health: %w", err)
@@ -126,7 +129,7 @@ func (c *config) home(chats []bot.Adapter) (bot.Place, error) {
 }
 
 // serveHealth serves health and metrics; what it sends comes when that ends.
-func (c *config) serveHealth(ctx context.Context, b *bot.Bot) (<-chan error, error) {
+func (c *config) serveHealth(ctx context.Context, b *bot.Bot, log *slog.Logger) (<-chan error, error) {
 	served := make(chan error, 1)
 	if c.Listen == "off" {
 		go func() { <-ctx.Done(); served <- nil }()
@@ -136,6 +139,7 @@ func (c *config) serveHealth(ctx context.Context, b *bot.Bot) (<-chan error, err
 	if err != nil {
 		return nil, exit(exitConfig, fmt.Errorf("HOSTERBOT_LISTEN is %q: %w", clip(c.Listen), err))
 	}
+	log.Info("health is served", "address", l.Addr().String())
 	go func() { served <- serve(ctx, l, health(b.Health)) }()
 	return served, nil
 }
@@ -143,10 +147,7 @@ func (c *config) serveHealth(ctx context.Context, b *bot.Bot) (<-chan error, err
 // watchPolicy looks at the policy file every few seconds, and at once on
 // SIGHUP, until ctx ends, or a chat refuses its credentials: then it returns
 // why.
-func watchPolicy(ctx context.Context, w *policy.Watcher, l *life) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func watchPolicy(ctx context.Context, w *policy.Watcher, l *life, hup <-chan os.Signal) error {
 	tick := time.NewTicker(policyEvery)
 	defer tick.Stop()
 	for {

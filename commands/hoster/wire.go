@@ -16,7 +16,7 @@ const (
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second
 	maxHeaderBytes   = 64 << 10
-	idleConns        = 16
+	idleConns        = 64
 	idleTimeout      = time.Minute
 )
 
@@ -38,7 +38,7 @@ func newTransport() *http.Transport {
 func newReadTransport() *http.Transport {
 	t := newTransport()
 	t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	t.MaxIdleConnsPerHost = idleConns
+	t.MaxIdleConnsPerHost, t.MaxConnsPerHost = idleConns, idleConns
 	t.IdleConnTimeout = idleTimeout
 	return t
 }
