@@ -163,7 +163,7 @@ func (h *hunted) hunt() {
 	for _, s := range secrets {
 		for _, form := range forms(s) {
 			for place, text := range places {
-				require.NotContains(t, text, form, "in %s\n%s", place, h.out.String())
+				require.False(t, strings.Contains(text, form), "%q is in %s\n%s", form, place, h.out)
 			}
 			for _, p := range paragraphs(h.out.String()) {
 				if strings.Contains(p.text, form) {

@@ -60,11 +60,22 @@ func (s *shared) String() string {
 // the bot begins.
 func newScene(t *testing.T, policy string, set func(*demo)) *scene {
 	t.Helper()
+	return stage(t, policy, "-", set)
+}
+
+// newLive is a scene on the machine's clock, whose bot works in the background.
+func newLive(t *testing.T, policy string, set func(*demo)) *scene {
+	t.Helper()
+	return stage(t, policy, "", set)
+}
+
+func stage(t *testing.T, policy, script string, set func(*demo)) *scene {
+	t.Helper()
 	s := &scene{t: t, dir: t.TempDir(), out: &shared{}}
 	in, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = in.Close() })
-	c := &demoCmd{Script: "-", Policy: policy, APIToken: simToken, Store: "bolt:" + filepath.Join(s.dir, "s.db"), Listen: "off"}
+	c := &demoCmd{Script: script, Policy: policy, APIToken: simToken, Store: "bolt:" + filepath.Join(s.dir, "s.db"), Listen: "off"}
 	d, stop, err := c.build(&program{in: in, out: s.out, err: s.out, env: func(string) string { return "" }}, s.dir)
 	require.NoError(t, err)
 	s.demo = d

@@ -153,7 +153,18 @@ func (c *Client) ReinstallVM(ctx context.Context, id int, template string) (Resu
 
 // ResetPassword gives a VM's root a new password, which only this result holds.
 func (c *Client) ResetPassword(ctx context.Context, id int) (Result, error) {
-	return c.mutate(ctx, "vm-reset-password", http.MethodPut, vmPath(id, "/password/reset"), nil)
+	r, err := c.mutate(ctx, "vm-reset-password", http.MethodPut, vmPath(id, "/password/reset"), nil)
+	if err == nil && r.Password.IsZero() {
+		// An answer of another shape than the documented one: whatever text it
+		// holds can be the password, and is nobody else's to see.
+		switch {
+		case r.Text != "":
+			r.Password, r.Text = secret.New(strings.Trim(r.Text, `"`)), ""
+		case r.Word != "" && r.Word != "success":
+			r.Password, r.Word = secret.New(r.Word), ""
+		}
+	}
+	return r, err
 }
 
 // DeleteVM deletes a VM and its data; a running one needs force.
