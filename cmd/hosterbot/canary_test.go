@@ -264,6 +264,23 @@ func TestNoSecretOfARead(t *testing.T) {
 		require.Contains(t, text, shown, "the hunt would find nothing")
 	}
 	h.hunt()
+	for _, f := range []struct{ kind, line, press string }{
+		{"dedicated-config", "dedicated passwords 7", "Reveal"}, {"console", "vm console 4001", "Open console"},
+		{"dedicated-console", "dedicated console 7", "Open console"}, {"job", "job reveal 16", "Reveal"}, {"job", "job show 16", ""},
+		{"dedicated-config", "dedicated show 7", ""}, {"config", "vm show 4001", ""}, {"dedicated-list", "dedicated list", ""},
+	} {
+		for _, fault := range []string{"wrong-shape", "half-document", "500-after"} {
+			h.play(":skip 11m", "dia: "+f.line)
+			require.NoError(t, h.sim.Fault(f.kind, fault))
+			if f.press == "" {
+				h.play("dia: " + f.line)
+			} else {
+				h.play("dia: press "+f.press, ":skip 10s")
+			}
+			h.play("ana: " + f.line) // takes the fault, if it is still there
+		}
+	}
+	h.hunt()
 	for _, row := range catalogue.All() {
 		line := row.Example
 		if row.Words == "dedicated passwords" || strings.HasSuffix(row.Words, "console") || row.Words == "job reveal" {
@@ -295,4 +312,48 @@ func TestNoSecretOfARead(t *testing.T) {
 		}
 	}
 	h.hunt()
+}
+
+// TestNoSecretOfAnUnknownAnswer: a password that comes in a shape that is not
+// documented is not recognised, and still shown to nobody.
+//
+// fails: all but the named and the documented one: what decodeResult does not
+// know becomes Result.Text, and stands in the channel as "Answer".
+func TestNoSecretOfAnUnknownAnswer(t *testing.T) {
+	for name, result := range map[string]string{
+		"documented":     `{"status": "success", "password": "PW"}`,
+		"named":          `{"status": "success", "newPassword": "PW"}`,
+		"in an object":   `{"status": "success", "password": {"root": "PW"}}`,
+		"other name":     `{"status": "success", "root": "PW"}`,
+		"bare":           `"PW"`,
+		"in a list":      `["PW"]`,
+		"beside a count": `[1, "PW"]`,
+	} {
+		for kind, password := range map[string]string{"mixed": "Canary-New-9", "like a word": "canary-new"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				log := &shared{}
+				s := newScene(t, "testdata/faults.yaml", func(d *demo) {
+					server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+						if !strings.HasSuffix(q.URL.Path, "/password/reset") {
+							d.sim.ServeHTTP(w, q)
+							return
+						}
+						w.Header().Set("Content-Type", "application/json")
+						fmt.Fprintf(w, `{"result": %s}`, strings.ReplaceAll(result, "PW", password))
+					}))
+					t.Cleanup(server.Close)
+					d.parts.api.URL = server.URL
+					d.parts.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				})
+				s.play("ana: vm reset-password 4003", confirms, "wait 1", "ana: op show 1", "ana: audit")
+				require.Equal(t, bot.Succeeded, s.op(1).State)
+				require.NotContains(t, s.out.String(), password)
+				require.NotContains(t, log.String(), password)
+				data, err := os.ReadFile(filepath.Join(s.dir, "s.db"))
+				require.NoError(t, err)
+				require.False(t, bytes.Contains(data, []byte(password)), "the store holds it")
+			})
+		}
+	}
 }

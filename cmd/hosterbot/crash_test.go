@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -63,10 +65,8 @@ func binary(t *testing.T) string {
 // atOnce bounds how many crash cases run side by side.
 var atOnce = make(chan struct{}, 3)
 
-const (
-	demoKey  = "demo: not a secret" // audit key of the demo
-	simToken = "canary-api-token-77"
-)
+// demoKey is the audit key of the demo.
+const demoKey = "demo: not a secret"
 
 // deed is one operation, and how the provider's side tells whether it was done.
 type deed struct {
@@ -284,32 +284,6 @@ func (d *deed) goOn(r *rig) bot.State {
 		}
 	}
 	return reached
-}
-
-// ends are the end messages that stand in a transcript, by the place in which
-// they do: the one message of an operation that calls its requester.
-func ends(transcript string) map[string][]string {
-	out := map[string][]string{}
-	var place string
-	var block []string
-	for line := range strings.Lines(transcript) {
-		line = strings.TrimRight(line, "\n")
-		switch {
-		case strings.HasPrefix(line, "  ↳ "):
-			block = []string{line}
-		case line == "    → @ana" && block != nil:
-			out[place] = append(out[place], strings.Join(block, "\n"))
-			block = nil
-		case strings.HasPrefix(line, "    ") && block != nil:
-			block = append(block, line)
-		default:
-			block = nil
-			if heading, _, ok := strings.Cut(line, " · operation "); ok && !strings.HasPrefix(line, " ") {
-				place = heading
-			}
-		}
-	}
-	return out
 }
 
 // happened are the final states that say that it was done, and never those

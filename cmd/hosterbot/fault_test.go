@@ -29,6 +29,9 @@ import (
 	"hosterbot/commands"
 )
 
+// simToken is what the simulator accepts. No output may show it.
+const simToken = "canary-api-token-77"
+
 // scene is a demo in this process, on the clock of scripts, whose provider
 // tells what reached it.
 type scene struct {
@@ -120,6 +123,32 @@ func (s *scene) sent(kind string) (sent, throttled int) {
 		}
 	}
 	return sent, throttled
+}
+
+// ends are the end messages that stand in a transcript, by the place in which
+// they do: the one message of an operation that calls its requester.
+func ends(transcript string) map[string][]string {
+	out := map[string][]string{}
+	var place string
+	var block []string
+	for line := range strings.Lines(transcript) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "  ↳ "):
+			block = []string{line}
+		case line == "    → @ana" && block != nil:
+			out[place] = append(out[place], strings.Join(block, "\n"))
+			block = nil
+		case strings.HasPrefix(line, "    ") && block != nil:
+			block = append(block, line)
+		default:
+			block = nil
+			if heading, _, ok := strings.Cut(line, " · operation "); ok && !strings.HasPrefix(line, " ") {
+				place = heading
+			}
+		}
+	}
+	return out
 }
 
 // change is one command that changes something.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -56,7 +59,8 @@ func (p *process) text() string {
 // address of its health.
 func (r *rig) process(args ...string) *process {
 	r.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// An address of its own, so that no client takes the port meanwhile.
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
 	require.NoError(r.t, err)
 	require.NoError(r.t, l.Close())
 	p := &process{r: r, at: l.Addr().String(), news: make(chan struct{}, 1), done: make(chan error, 1)}
