@@ -13,7 +13,8 @@
 //	              store, acknowledge, read the target, show what will be hit
 //	vote.go       buttons and forms: confirm, approve, deny, cancel, and all others
 //	execute.go    read and decide everything again, take the lane and record the
-//	              intent in one transaction, send once, record what came of it
+//	              intent in one transaction, send once
+//	outcome.go    what came of it, recorded before anything is said
 //	track.go      follow what the provider works on, over restarts
 //	rollback.go   go on with a store that is an older copy of itself
 //	settle.go     outcomes that nobody knows; secrets that only their owner sees

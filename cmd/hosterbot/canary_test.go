@@ -188,10 +188,6 @@ func (h *hunted) reveals() {
 // TestNoSecretOfAChange runs everything that changes something while the
 // provider answers well, in unknown shapes, half, with what it was sent, or
 // the bot panics.
-//
-// fails: wrong-shape/vm reset-password: an answer that is only the password
-// stands in the channel, in the store and in the audit log as "Answer", because
-// decodeResult takes a string that is no word for text.
 func TestNoSecretOfAChange(t *testing.T) {
 	type trouble func(h *hunted, c *change)
 	fault := func(name string) trouble {
@@ -316,9 +312,6 @@ func TestNoSecretOfARead(t *testing.T) {
 
 // TestNoSecretOfAnUnknownAnswer: a password that comes in a shape that is not
 // documented is not recognised, and still shown to nobody.
-//
-// fails: all but the named and the documented one: what decodeResult does not
-// know becomes Result.Text, and stands in the channel as "Answer".
 func TestNoSecretOfAnUnknownAnswer(t *testing.T) {
 	for name, result := range map[string]string{
 		"documented":     `{"status": "success", "password": "PW"}`,

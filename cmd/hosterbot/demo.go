@@ -118,7 +118,10 @@ func (d *demo) drain(ctx context.Context) error {
 	defer cancel()
 	for {
 		busy, err := d.now().bot.UnderWay(ctx)
-		if err != nil || !busy || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop, or it takes too long
+		}
+		if err != nil || !busy {
 			return err
 		}
 		if err := d.clock.Sleep(ctx, 50*time.Millisecond); err != nil {

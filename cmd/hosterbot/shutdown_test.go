@@ -246,8 +246,6 @@ func TestSIGTERMInASlowCall(t *testing.T) {
 			}
 			require.Equal(t, c.last, d.goOn(r), r.said.String())
 			d.invariants(r, 1)
-			// fails: drain takes the end of its context for an error, and the demo
-			// ends with 1: "messages owed: context canceled".
 			require.NoError(t, exit, p.text())
 		})
 	}
@@ -359,9 +357,6 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 			s.play("dia: backup create 4003")
 			s.eventually("it takes new changes", func() bool { return len(s.mutations()) == mutations+1 })
 			require.Equal(t, 1, strings.Count(log.String(), "it is kept in memory"), log.String())
-			// fails: the line names neither the operation nor what came of it, so
-			// that nothing is left of the result if the process ends before the
-			// store takes it.
 			require.Regexp(t, `it is kept in memory.*op=1\b.*accepted`, log.String())
 		})
 	}
