@@ -20,7 +20,6 @@ type job struct {
 	since time.Time
 	lasts time.Duration
 	step  float64 // of the fraction; 0: no progress is given
-	stall time.Duration
 	polls int
 	last  time.Time
 }

@@ -523,13 +523,8 @@ func TestBreakGlassOfAReadShowsIt(t *testing.T) {
 	w.slack.member = func(bot.Group, []bot.PolicyAccount) (bot.Membership, error) { return bot.MemberYes, nil }
 	w.policy("commands: [vm stop, vm delete, vm create], tell", "commands: [vm stop, vm console], tell")
 	a := w.say("ben", "vm console 4009")
-	code := button(a.card(), "Break glass")
-	if code == "" {
-		return // not offered: just as well
-	}
-	a = w.press("ben", code)
-	a = w.send("ben", code, "reason", "INC-1")
-	require.Empty(t, button(a.card(), "Break glass"), "the button leads to itself")
+	require.NotEmpty(t, a.card().Title)
+	require.Empty(t, button(a.card(), "Break glass"), "it would lead to the same refusal")
 }
 
 func TestShowShowsWhatTheOperationActedOn(t *testing.T) {

@@ -393,7 +393,6 @@ type front struct {
 	at   string
 	mu   sync.Mutex
 	open net.Listener
-	wait sync.WaitGroup
 }
 
 func newFront(t *testing.T, to string) *front {
