@@ -19,11 +19,12 @@ demo: ## Try everything in this terminal, with no account
 build: ## Build the static binary, ./hosterbot
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o hosterbot ./cmd/hosterbot
 
+# One package at a time: some of them start processes and wait for a clock.
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo -race)
 
 test: ## Run every test, with the race detector where there is a C compiler
-	$(GO) test $(RACE) ./...
+	$(GO) test $(RACE) -p 1 -timeout 20m ./...
 
 check: lint vuln fuzz ## Run every other check: format, vet, staticcheck, known holes, generated files, tidy, fuzz
 	@$(GO) run ./cmd/hosterbot docs
