@@ -122,9 +122,10 @@ func (c *Console) Edit(_ context.Context, r bot.Ref, card bot.Card) error {
 	return nil
 }
 
-// keep gives a message its ID and shows a card on it.
+// keep gives a message its ID and shows a card on it. The ID of an earlier
+// session names nothing here: its message is gone.
 func (c *Console) keep(m *message, card bot.Card) {
-	m.ref.ID = "m" + strconv.Itoa(len(c.messages)+1)
+	m.ref.ID = c.opts.Session + "m" + strconv.Itoa(len(c.messages)+1)
 	c.messages = append(c.messages, m)
 	c.byID[m.ref.ID] = m
 	c.set(m, card)

@@ -190,7 +190,7 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 		In: p.in, Out: p.out, Terminal: terminal, Color: terminal && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb",
 		Width: width, Height: height, Home: bot.Place{Place: home}, Channel: "#ops", Platforms: []string{"slack", "discord", "demo"},
 		People: append(d.policy.Current().People(), stranger(d.policy.Current())...), Clock: d.clock, Control: d,
-		Session: fmt.Sprint(d.clock.Now().UnixNano()),
+		Session: fmt.Sprint(time.Now().UnixNano()), // not the script's clock: a store that is kept knows its keys
 	})
 	address := c.Store
 	if address == "" {
