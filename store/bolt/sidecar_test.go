@@ -216,7 +216,7 @@ func TestAKillBetweenCommitAndSidecarIsNoRollback(t *testing.T) {
 	require.NoError(t, err)
 	last, err := s.Audit(t.Context(), bot.AuditFilter{Limit: 1})
 	require.NoError(t, err)
-	require.Greater(t, last[0].Seq, lags.Seq)
+	require.GreaterOrEqual(t, last[0].Seq, lags.Seq, "it may lag, and is never ahead")
 	require.NoError(t, s.Close())
 	require.Equal(t, last[0].Seq, markOf(t, path).Seq)
 }
