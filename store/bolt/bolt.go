@@ -182,6 +182,9 @@ func openFile(path string) (db *bbolt.DB, file *os.File, err error) {
 		if r := recover(); r != nil { // a damage that prove did not see
 			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
+		if err != nil && file != nil {
+			_ = file.Close() // bbolt lets go of its lock where it fails, but not where it panics
+		}
 	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:         lockTimeout,
