@@ -183,7 +183,10 @@ func openFile(path string) (db *bbolt.DB, file *os.File, err error) {
 			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 		if err != nil && file != nil {
-			_ = file.Close() // bbolt lets go of its lock where it fails, but not where it panics
+			// bbolt lets go of its lock where it fails, but not where it panics;
+			// and while the file is mapped, to close it does not free the lock.
+			unlock(file)
+			_ = file.Close()
 		}
 	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{

@@ -21,3 +21,6 @@ func mapFile(f *os.File, size int64) (file []byte, unmap func() error, err error
 	file, err = syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
 	return file, func() error { return syscall.Munmap(file) }, err
 }
+
+// unlock frees bbolt's lock on a file.
+func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
