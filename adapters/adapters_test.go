@@ -78,7 +78,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("\x01170\x01 `"+strings.Repeat("x", 90)+"`", 17)
 	f.Fuzz(func(t *testing.T, text string, most int) {
 		if !utf8.ValidString(text) || most < 0 || most > 1000 || len(text) > 5000 {
-			t.Skip()
+			return
 		}
 		for _, piece := range adapters.Split(text, most) {
 			require.LessOrEqual(t, utf8.RuneCountInString(piece), max(most, 16))
