@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"hosterbot/bot"
 	"hosterbot/commands"
@@ -85,6 +86,7 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 	}
 	if !p.serial {
 		l.wait.Go(func() { _ = b.Run(ctx) }) // it ends with ctx, and only then
+		l.wait.Go(func() { probe(ctx, api, p.clock) })
 	}
 	return l, nil
 }
@@ -101,4 +103,22 @@ func (l *life) end() error {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil
+}
+
+// probeEvery is how often an API that does not answer, or refuses the token, is
+// asked again: a read that works is what ends both.
+const probeEvery = 30 * time.Second
+
+// probe asks the API at the start, and again while it is not well, so that
+// health knows before anybody asks for something.
+func probe(ctx context.Context, api *hoster.Client, clock bot.Clock) {
+	ctx = hoster.WithPriority(ctx, hoster.Polling)
+	for {
+		if h := api.Health(); h.LastOK.IsZero() || h.TokenRefused || !h.Reachable {
+			_, _ = api.VMs(ctx) // what came of it is in Health
+		}
+		if clock.Sleep(ctx, probeEvery) != nil {
+			return
+		}
+	}
 }
