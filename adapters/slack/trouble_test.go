@@ -3,6 +3,7 @@ package slack_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -232,7 +233,9 @@ func TestRefusedCredentialsEndTheBot(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, settings{empty: true, env: c.env})
 			if c.spoil != nil {
+				w.mu.Lock() // what comes from the bot has no other order after this
 				c.spoil(w.fake)
+				w.mu.Unlock()
 			}
 			w.start()
 			require.Equal(t, 78, w.exits(10*time.Second), "%s", w.journal)
@@ -244,10 +247,11 @@ func TestRefusedCredentialsEndTheBot(t *testing.T) {
 	}
 }
 
-// vacant is an address that nobody listens on.
+// vacant is an address that nobody listens on, nor any other test: loopback
+// has more hosts than one.
 func vacant(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
 	require.NoError(tb, err)
 	defer l.Close()
 	return l.Addr().String()
