@@ -17,7 +17,6 @@ import (
 const (
 	eventType  = "hosterbot_message" // of the metadata that finds a message again
 	lookBack   = 100                 // messages that are looked through for one
-	freshFor   = 10 * time.Minute    // after a start, when a post may be a repetition of one before it
 	editTries  = 3
 	outboxFor  = time.Hour
 	outboxMost = 8192
@@ -91,9 +90,10 @@ func postID(p bot.Place, key string) string {
 	return p.Team + "/" + p.Channel + "/" + p.Thread + "/" + key
 }
 
-// Post implements bot.Adapter. The same key is the same message for an hour,
-// and after a post without an answer for as long as the bot may read the
-// channel; where it may not, the message is sent again, and says so.
+// Post implements bot.Adapter. The same key is the same message for an hour.
+// What may stand already, after a post without an answer or a process that was
+// killed, is looked for where the bot may read the channel; where it may not,
+// the message is sent again, and says so.
 func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card) (bot.Ref, error) {
 	if err := a.ours(ctx, p); err != nil {
 		return bot.Ref{}, err
@@ -104,16 +104,16 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	if repeated && !before.ref.IsZero() {
 		return before.ref, nil
 	}
-	if fresh := a.clock.Now().Sub(a.self().started) < freshFor; id != "" && (repeated || fresh) {
+	if id != "" && (repeated || c.Again) {
 		ts, readable, err := a.search(ctx, p, key)
 		switch {
-		case err != nil && repeated:
+		case err != nil:
 			return bot.Ref{}, postError("look for the message", err)
 		case ts != "":
 			ref := bot.Ref{Place: p, ID: ts}
 			a.outbox.put(id, ref)
 			return ref, nil
-		case repeated && !readable:
+		case !readable:
 			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
 		}
 	}

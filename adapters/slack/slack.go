@@ -98,8 +98,7 @@ type Adapter struct {
 // self is who the bot is, as auth.test says.
 type self struct {
 	slack.AuthTestResponse
-	scopes  []string // nil: Slack did not say
-	started time.Time
+	scopes []string // nil: Slack did not say
 }
 
 var _ bot.Adapter = (*Adapter)(nil)
@@ -185,7 +184,7 @@ func (a *Adapter) introduce(ctx context.Context) error {
 	if r.BotID == "" {
 		return &FatalError{Text: "SLACK_BOT_TOKEN is not the token of a bot: take the Bot User OAuth Token"}
 	}
-	s := &self{AuthTestResponse: *r, started: a.clock.Now()}
+	s := &self{AuthTestResponse: *r}
 	if header := r.Header.Get("X-OAuth-Scopes"); header != "" {
 		for scope := range strings.SplitSeq(header, ",") {
 			s.scopes = append(s.scopes, strings.TrimSpace(scope))
