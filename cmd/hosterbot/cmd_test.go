@@ -40,7 +40,7 @@ func TestBadSettingsAreNamedWithValueAndExpectation(t *testing.T) {
 		"port":                {map[string]string{"HOSTERBOT_LISTEN": ":99999"}, nil, `HOSTERBOT_LISTEN is ":99999"`},
 		"log":                 {map[string]string{"HOSTERBOT_LOG": "loud"}, nil, `HOSTERBOT_LOG is "loud": expected debug, info, warn or error`},
 		"log format":          {map[string]string{"HOSTERBOT_LOG_FORMAT": "xml"}, nil, `HOSTERBOT_LOG_FORMAT is "xml": expected text or json`},
-		"rate":                {map[string]string{"HOSTERBOT_API_RATE": "0"}, nil, `HOSTERBOT_API_RATE is "0": expected a number from 0.1 to 1000`},
+		"rate":                {map[string]string{"HOSTERBOT_API_RATE": "0"}, nil, `HOSTERBOT_API_RATE is "0": expected a number from 0.1 to 100000`},
 		"rate, not a number":  {map[string]string{"HOSTERBOT_API_RATE": "NaN"}, nil, `HOSTERBOT_API_RATE is "NaN"`},
 		"scale":               {map[string]string{"HOSTERBOT_TIME_SCALE": "2"}, nil, `HOSTERBOT_TIME_SCALE is "2": expected a number from 0.001 to 1`},
 		"scale and the world": {map[string]string{"HOSTERBOT_TIME_SCALE": "0.1", "HOSTERAPI_URL": "https://example.com"}, nil, `HOSTERBOT_TIME_SCALE is "0.1": expected 1, unless HOSTERAPI_URL is on loopback`},

@@ -98,7 +98,7 @@ func (s settings) check(env func(string) string) (config, error) {
 	if s.DiscordGuild != "" && !guildPattern.MatchString(s.DiscordGuild) {
 		wrong.add("DISCORD_GUILD_ID", s.DiscordGuild, "guild IDs, separated by commas")
 	}
-	c.rate = wrong.number("HOSTERBOT_API_RATE", s.APIRate, 0.1, 1000)
+	c.rate = wrong.number("HOSTERBOT_API_RATE", s.APIRate, 0.1, 100_000)
 	c.scale = wrong.number("HOSTERBOT_TIME_SCALE", s.TimeScale, 0.001, 1)
 	if c.scale != 1 && api != nil && !loopback(api.Hostname()) {
 		wrong.add("HOSTERBOT_TIME_SCALE", s.TimeScale, "1, unless HOSTERAPI_URL is on loopback: waiting less than the provider needs is for rehearsals")
