@@ -153,7 +153,7 @@ func BenchmarkBinary(b *testing.B) {
 		name, line string
 		floor      bool
 	}
-	kinds := []kind{{"echo", "x", true}, {"read", "vm list", false}, {"mutation", "vm delete 4009", false}}
+	kinds := []kind{{"echo", "x", true}, {"open", "whoami", false}, {"read", "vm list", false}, {"mutation", "vm delete 4009", false}}
 	idle := make(map[bool]time.Duration)
 	floors := make(map[int]row) // by commands in flight
 	open := func(b *testing.B, floor bool) *world {
