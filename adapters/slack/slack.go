@@ -85,6 +85,7 @@ type Adapter struct {
 	calls    *calls
 
 	me      atomic.Pointer[self]
+	opened  atomic.Uint64 // sockets, in the place of another
 	known   chan struct{} // closed when me is set
 	knowing sync.Once
 	readers sync.WaitGroup // of sockets
@@ -320,6 +321,9 @@ func (a *Adapter) Health() bot.Health {
 	}
 	return h
 }
+
+// Reconnects counts the sockets that were opened in the place of another.
+func (a *Adapter) Reconnects() uint64 { return a.opened.Load() }
 
 // state notes why nothing is connected.
 func (a *Adapter) state(why string) {
