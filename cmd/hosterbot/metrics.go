@@ -288,11 +288,11 @@ func (s *standing) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	health := l.bot.Health(ctx)
-	gauge(readyDesc, flag(readiness(health).Ready))
+	gauge(readyDesc, bit(readiness(health).Ready))
 	for _, h := range health {
-		gauge(partDesc, flag(h.OK), h.Name)
+		gauge(partDesc, bit(h.OK), h.Name)
 	}
-	gauge(refusedDesc, flag(l.api.Health().TokenRefused))
+	gauge(refusedDesc, bit(l.api.Health().TokenRefused))
 	for _, chat := range l.parts.chats {
 		if r, ok := chat.(reconnecting); ok {
 			out <- prometheus.MustNewConstMetric(reconnectsDesc, prometheus.CounterValue, float64(r.Reconnects()), chat.Health().Name)
@@ -307,7 +307,7 @@ func (s *standing) Collect(out chan<- prometheus.Metric) {
 	gauge(policyDesc, 1, strings.ToLower(st.Hash[:min(12, len(st.Hash))]))
 	gauge(loadedDesc, seconds(st.LoadedAt))
 	gauge(ageDesc, now.Sub(st.LoadedAt).Seconds())
-	gauge(reloadDesc, flag(st.LastErr == nil))
+	gauge(reloadDesc, bit(st.LastErr == nil))
 	gauge(reloadedDesc, seconds(last))
 
 	t := s.count(ctx, l.store, now)
@@ -373,7 +373,7 @@ func countStore(ctx context.Context, st bot.Store, now time.Time) tally {
 	return t
 }
 
-func flag(is bool) float64 {
+func bit(is bool) float64 {
 	if is {
 		return 1
 	}
