@@ -91,6 +91,7 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err)))
 		return
 	}
+	*who.op = stored.ID
 	fail.Point("after_dedupe")
 	b.ack(ctx, answer)
 	fail.Point("after_request")

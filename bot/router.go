@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -159,15 +158,16 @@ type asker struct {
 	account Account
 	place   Place
 	member  map[string]Membership
-	outcome *string // what became of it, for the metrics
+	outcome *string // what became of it, for the metrics and the log
+	op      *int64  // the operation that it became or was about; 0: none
 }
 
 // asker finds out who an account is, under the policy of this moment.
 func (b *Bot) asker(ctx context.Context, a Account, p Place) asker {
 	snap := b.policy.Current()
 	person := b.who(snap, a)
-	outcome := "handled"
-	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person), outcome: &outcome}
+	outcome, op := "handled", int64(0)
+	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person), outcome: &outcome, op: &op}
 }
 
 // name is how an asker is called in records and cards.
@@ -197,14 +197,18 @@ func (b *Bot) Handle(ctx context.Context, r Request) {
 	switch {
 	case errors.As(err, &missing):
 		b.askForRest(ctx, r.Answer, who, missing)
+		*who.outcome = "form"
+		b.logged(ctx, "command", "", who, start)
 		return
 	case err != nil:
-		b.metrics.Command("", "invalid", b.clock.Now().Sub(start))
+		*who.outcome = "invalid"
+		b.metrics.Command("", *who.outcome, b.clock.Now().Sub(start))
+		b.logged(ctx, "command", "", who, start) // what was typed may hold anything
 		b.say(ctx, r.Answer, b.refusal(err))
 		return
 	}
 	b.dispatch(ctx, r.Key, r.Answer, who, p, wish{})
-	b.metrics.Command(p.Command.Words, *who.outcome, b.clock.Now().Sub(start))
+	b.logged(ctx, "command", p.Command.Words, who, start)
 }
 
 // wish is what a command brings along that is not typed in its line.
@@ -217,6 +221,8 @@ type wish struct {
 
 // dispatch runs a command that was understood.
 func (b *Bot) dispatch(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
+	start := b.clock.Now()
+	defer func() { b.metrics.Command(p.Command.Words, *who.outcome, b.clock.Now().Sub(start)) }()
 	if who.person == "" && p.Command.Effect != EffectOpen {
 		b.refuseStranger(ctx, answer, who, p.Command)
 		return
@@ -437,63 +443,4 @@ func (v *vault) drop(op int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.items, op)
-}
-
-// busySet keeps two goroutines from working on one thing at once.
-type busySet struct {
-	mu  sync.Mutex
-	ids map[string]bool
-}
-
-func (s *busySet) take(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ids == nil {
-		s.ids = make(map[string]bool)
-	}
-	if s.ids[id] {
-		return false
-	}
-	s.ids[id] = true
-	return true
-}
-
-// all are the things that are worked on at this moment.
-func (s *busySet) all() map[string]bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.ids)
-}
-
-func (s *busySet) free(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.ids, id)
-}
-
-// waitSet remembers until when something is left alone.
-type waitSet struct {
-	mu    sync.Mutex
-	until map[any]time.Time
-}
-
-func (s *waitSet) put(id any, until time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.until == nil {
-		s.until = make(map[any]time.Time)
-	}
-	s.until[id] = until
-}
-
-// left tells until when something is left alone, if it is.
-func (s *waitSet) left(id any, now time.Time) (time.Time, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	until, ok := s.until[id]
-	if ok && !now.Before(until) {
-		delete(s.until, id)
-		return time.Time{}, false
-	}
-	return until, ok
 }

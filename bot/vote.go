@@ -24,6 +24,7 @@ func (b *Bot) Submit(ctx context.Context, s Submission) {
 
 func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Account, place Place, text string, s *Submission) {
 	defer b.recovered(ctx, answer)
+	start := b.clock.Now()
 	who := b.asker(ctx, a, place)
 	if b.refusedAtStop(ctx, answer) {
 		return
@@ -33,6 +34,11 @@ func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Accou
 		b.say(ctx, answer, b.refusal(err))
 		return
 	}
+	kind := "button"
+	if s != nil {
+		kind = "form"
+	}
+	defer func() { b.logged(ctx, kind, c.action, who, start) }()
 	// A vote is no command, and is never refused as too much; what runs one is.
 	runs := c.read || c.action == actAgain || c.action == actBackup || c.action == actShow
 	if (who.person == "" || runs) && !b.admitted(ctx, answer, who) {
@@ -45,17 +51,20 @@ func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Accou
 	op, err := b.store.Operation(ctx, c.id)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && !same(op.Nonce, c.nonce):
+		*who.outcome = "invalid"
 		b.say(ctx, answer, b.refusal(Errorf(Missing, "That button belongs to no operation of this bot.")))
 		return
 	case err != nil:
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not answer. Nothing was done.").Because(err)))
 		return
 	case who.person == "":
+		*who.outcome, *who.op = "stranger", op.ID
 		b.record(ctx, opRecord(&op, Record{Kind: "denied", Account: a.String(), Place: place.String(), Decision: "deny", Text: "unknown account pressed " + c.action}))
 		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "The policy does not know your account %s, so your click counts for nothing.", Code(a.String())).
 			WithHint("%s shows what whoever keeps the policy file has to add.", Code("whoami"))))
 		return
 	}
+	*who.op = op.ID
 	if op, err = b.lapse(ctx, op); err != nil {
 		b.failedChange(ctx, answer, who, op.ID, err)
 		return

@@ -85,6 +85,7 @@ type Adapter struct {
 	calls    *calls
 
 	me      atomic.Pointer[self]
+	opened  atomic.Uint64 // sockets, in the place of another
 	known   chan struct{} // closed when me is set
 	knowing sync.Once
 	readers sync.WaitGroup // of sockets
@@ -172,32 +173,58 @@ func (a *Adapter) Check(ctx context.Context) error {
 
 // introduce finds out who the bot is and what it may do.
 func (a *Adapter) introduce(ctx context.Context) error {
+	s, err := a.ask(ctx)
+	if err != nil {
+		return err
+	}
+	if missing := s.lacks(); len(missing) > 0 {
+		return &FatalError{Text: "SLACK_BOT_TOKEN " + scopesMissing(missing)}
+	}
+	a.meet(s)
+	return nil
+}
+
+// ask asks Slack who the bot is.
+func (a *Adapter) ask(ctx context.Context) (*self, error) {
 	ctx, cancel := context.WithTimeout(ctx, callFor)
 	defer cancel()
 	r, err := a.api.AuthTestContext(ctx)
 	if err != nil {
-		return credentials(botSetting, fmt.Errorf("auth.test: %w", quiet(err)))
+		return nil, credentials(botSetting, fmt.Errorf("auth.test: %w", quiet(err)))
 	}
 	if r.TeamID == "" || r.UserID == "" {
-		return fmt.Errorf("auth.test: the answer names no workspace (is %s Slack?)", a.opts.APIURL)
+		return nil, fmt.Errorf("auth.test: the answer names no workspace (is %s Slack?)", a.opts.APIURL)
 	}
 	if r.BotID == "" {
-		return &FatalError{Text: "SLACK_BOT_TOKEN is not the token of a bot: take the Bot User OAuth Token"}
+		return nil, &FatalError{Text: "SLACK_BOT_TOKEN is not the token of a bot: take the Bot User OAuth Token"}
 	}
 	s := &self{AuthTestResponse: *r}
 	if header := r.Header.Get("X-OAuth-Scopes"); header != "" {
 		for scope := range strings.SplitSeq(header, ",") {
 			s.scopes = append(s.scopes, strings.TrimSpace(scope))
 		}
-		missing := slices.DeleteFunc(slices.Clone(Scopes), func(scope string) bool { return slices.Contains(s.scopes, scope) })
-		if len(missing) > 0 {
-			return &FatalError{Text: "SLACK_BOT_TOKEN lacks the scopes " + strings.Join(missing, ", ") +
-				": add them under OAuth & Permissions, Bot Token Scopes, and install the app again"}
-		}
 	}
+	return s, nil
+}
+
+// meet notes who the bot is.
+func (a *Adapter) meet(s *self) {
 	a.me.Store(s)
 	a.knowing.Do(func() { close(a.known) })
-	return nil
+}
+
+// lacks are the scopes that the bot needs and Slack did not name; none where it
+// named none at all.
+func (s *self) lacks() []string {
+	if s.scopes == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(Scopes), func(scope string) bool { return slices.Contains(s.scopes, scope) })
+}
+
+// scopesMissing says which scopes are missing, and where to grant them.
+func scopesMissing(missing []string) string {
+	return "lacks the scopes " + strings.Join(missing, ", ") + ": add them under OAuth & Permissions, Bot Token Scopes, and install the app again"
 }
 
 // acquainted waits until Slack has said who the bot is: at a start, posts may
@@ -319,6 +346,9 @@ func (a *Adapter) Health() bot.Health {
 	}
 	return h
 }
+
+// Reconnects counts the sockets that were opened in the place of another.
+func (a *Adapter) Reconnects() uint64 { return a.opened.Load() }
 
 // state notes why nothing is connected.
 func (a *Adapter) state(why string) {

@@ -67,6 +67,7 @@ type conn struct {
 // FatalError.
 func (a *Adapter) hold(ctx, serving context.Context, h bot.Handler) error {
 	var old *conn // stays until the next is there
+	again := false
 	for failures := 0; ; {
 		if a.clock.Sleep(ctx, backoff(failures)) != nil {
 			return nil
@@ -84,6 +85,10 @@ func (a *Adapter) hold(ctx, serving context.Context, h bot.Handler) error {
 			a.state("cannot connect to Slack")
 			continue
 		}
+		if again {
+			a.opened.Add(1)
+		}
+		again = true
 		if old != nil {
 			a.clock.AfterFunc(drainFor, old.end)
 			old = nil

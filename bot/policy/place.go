@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -165,4 +166,13 @@ func (l *loader) place(item textItem, noDirect string) (Place, bool) {
 		return Place{}, false
 	}
 	return p, true
+}
+
+// want notes channels in which the bot has to post.
+func (l *loader) want(places ...Place) {
+	for _, p := range places {
+		if p != (Place{}) && !p.Direct && !slices.Contains(l.snap.channels, p) {
+			l.snap.channels = append(l.snap.channels, p)
+		}
+	}
 }

@@ -42,6 +42,7 @@ type Snapshot struct {
 	nameOf    map[Target]string
 	home      Place
 	named     map[Place]bool // places that a grant's `in` names
+	channels  []Place        // in which the bot has to post
 
 	grants []*grant
 	tests  []selfTest
@@ -221,3 +222,7 @@ func (s *Snapshot) GroupMembers(name string) []string {
 // Home returns the first channel that a grant names, the zero Place if none
 // does.
 func (s *Snapshot) Home() Place { return s.home }
+
+// Channels returns every channel that a grant, an `ask` or a `tell` names, in
+// the order of the file: the bot has to be able to post there.
+func (s *Snapshot) Channels() []Place { return s.channels }

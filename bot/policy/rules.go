@@ -140,6 +140,7 @@ func (l *loader) grantSection(n node) {
 			}
 		}
 		g.in = l.placesOf(m.value("in"), "`in`", "")
+		l.want(g.in...)
 		for _, p := range g.in {
 			l.snap.named[p] = true
 			if l.snap.home == (Place{}) && !p.Direct {
@@ -243,6 +244,7 @@ func (l *loader) guardSection(n node) {
 		g.asks.Delay = l.duration(m.value("delay"), "`delay`")
 		g.asks.Backup = l.duration(m.value("backup"), "`backup`")
 		g.asks.Ask = l.placesOf(m.value("ask"), "`ask`", "`ask` needs a channel: the card cannot be posted to everybody's private conversation")
+		l.want(g.asks.Ask...)
 		if a, ok := l.mapping(m.value("approve"), "`approve`", "by", "count", "within"); ok {
 			l.approve(g, a)
 		}
@@ -311,6 +313,7 @@ func (l *loader) glassSection(n node) {
 		g := &glass{rule: r, who: l.party(m.value("who"), "`who`")}
 		if tell, ok := l.text(m.value("tell"), "`tell`"); ok {
 			g.tell, _ = l.place(textItem{tell, m.value("tell").pos()}, "`tell` needs a channel: somebody has to see it")
+			l.want(g.tell)
 		}
 		g.broken = g.who != nil && g.who.shaky
 		l.glasses = append(l.glasses, g)

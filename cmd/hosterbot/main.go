@@ -32,6 +32,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Run the bot with every chat whose tokens are set."`
 	Demo     demoCmd     `cmd:"" help:"Try everything in this terminal: simulator, example policy, four people, no account."`
 	Simulate simulateCmd `cmd:"" help:"Serve the HosterAPI simulator, for staging."`
+	Doctor   doctorCmd   `cmd:"" help:"Check tokens, scopes, channels, clock, API token, store and policy, and say what to grant where."`
 	Policy   policyCmd   `cmd:"" help:"Check, test and explain a policy file."`
 	Store    storeCmd    `cmd:"" help:"Back up, check and restore the store."`
 	Audit    auditCmd    `cmd:"" help:"Verify and export the audit log."`

@@ -21,6 +21,7 @@ type life struct {
 	bot    *bot.Bot
 	store  bot.Store
 	api    *hoster.Client
+	parts  *parts
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 	failed chan error // a chat whose credentials were refused
@@ -40,6 +41,7 @@ type parts struct {
 	demo     bool
 	serial   bool
 	home     bot.Place // for anchors and alerts
+	meter    *meter    // nil: nothing is measured
 	// acceptRollback goes on with a store that is older than it was. A demo
 	// always does: it has nothing to lose.
 	acceptRollback bool
@@ -48,6 +50,7 @@ type parts struct {
 // begin builds the bot, and starts its chats and, unless it is serial, its
 // background.
 func (p *parts) begin(ctx context.Context) (_ *life, err error) {
+	metrics := p.measure()
 	api, err := hoster.New(p.api)
 	if err != nil {
 		return nil, exit(exitConfig, err)
@@ -63,6 +66,7 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 	b, err := bot.New(bot.Config{
 		Catalogue: catalogue, Store: st, Policy: p.policy, Provider: commands.Provider(api), Adapters: p.chats, Clock: p.clock,
 		Logger: p.log, Random: p.random, Scale: p.scale, Demo: p.demo, Serial: p.serial, Home: p.home,
+		Metrics: metrics,
 	})
 	if err == nil {
 		err = b.AcceptRollback(ctx)
@@ -76,10 +80,11 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 	// A signal does not end the chats: end says so to who asks, lets calls in
 	// flight come to their answer, and stops them then.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &life{bot: b, store: st, api: api, cancel: cancel, failed: make(chan error, len(p.chats))}
+	l := &life{bot: b, store: st, api: api, parts: p, cancel: cancel, failed: make(chan error, len(p.chats))}
+	handler := p.handler(b)
 	for _, chat := range p.chats {
 		l.wait.Go(func() {
-			if err := chat.Run(ctx, b); err != nil && ctx.Err() == nil {
+			if err := chat.Run(ctx, handler); err != nil && ctx.Err() == nil {
 				l.failed <- err
 			}
 		})
@@ -89,6 +94,24 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 		l.wait.Go(func() { probe(ctx, api, p.clock) })
 	}
 	return l, nil
+}
+
+// measure makes the API's client tell the meter what it does, and gives the
+// bot its metrics.
+func (p *parts) measure() bot.Metrics {
+	if p.meter == nil {
+		return nil
+	}
+	p.api.Observe, p.api.Waited = p.meter.call, p.meter.waited
+	return p.meter
+}
+
+// handler is the door that the chats come in by.
+func (p *parts) handler(b *bot.Bot) bot.Handler {
+	if p.meter == nil {
+		return b
+	}
+	return measured{Handler: b, m: p.meter, clock: p.clock}
 }
 
 // end stops everything in reverse order: commands, calls in flight, chats,

@@ -14,6 +14,7 @@ import (
 type policyCmd struct {
 	Check   policyCheckCmd   `cmd:"" help:"Print everything that is wrong with a file, and run the tests in it."`
 	Test    policyTestCmd    `cmd:"" help:"Run the tests in a file, and print each verdict."`
+	Diff    policyDiffCmd    `cmd:"" help:"Print every decision that changes from one file to another; exit 1 where something is granted that was not."`
 	Explain policyExplainCmd `cmd:"" help:"Print what the policy decides about a command, and by which lines."`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -63,7 +64,7 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 			URL: cfg.HosterAPIURL, Token: cfg.apiToken, Rate: cfg.rate, Clock: clock, TimeScale: cfg.scale, Logger: log,
 		},
 		store: cfg.Store, auditKey: []byte(cfg.auditKey.Reveal()), clock: clock, log: log, policy: watch, chats: chats, scale: cfg.scale,
-		home: home, acceptRollback: c.AcceptRollback,
+		home: home, acceptRollback: c.AcceptRollback, meter: newMeter(),
 	}
 	l, err := parts.begin(ctx)
 	if err != nil {
@@ -78,7 +79,7 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	log.Info("running", "version", version, "policy", snap.Hash())
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
-	served, err := cfg.serveHealth(serving, l.bot, log)
+	served, err := cfg.serveHealth(serving, l, log)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (c *config) home(chats []bot.Adapter) (bot.Place, error) {
 }
 
 // serveHealth serves health and metrics; what it sends comes when that ends.
-func (c *config) serveHealth(ctx context.Context, b *bot.Bot, log *slog.Logger) (<-chan error, error) {
+func (c *config) serveHealth(ctx context.Context, one *life, log *slog.Logger) (<-chan error, error) {
 	served := make(chan error, 1)
 	if c.Listen == "off" {
 		go func() { <-ctx.Done(); served <- nil }()
@@ -140,7 +141,10 @@ func (c *config) serveHealth(ctx context.Context, b *bot.Bot, log *slog.Logger) 
 		return nil, exit(exitConfig, fmt.Errorf("HOSTERBOT_LISTEN is %q: %w", clip(c.Listen), err))
 	}
 	log.Info("health is served", "address", l.Addr().String())
-	go func() { served <- serve(ctx, l, health(b.Health)) }()
+	mux := http.NewServeMux()
+	mux.Handle("/", health(one.bot.Health))
+	mux.Handle("GET /metrics", one.metrics())
+	go func() { served <- serve(ctx, l, mux) }()
 	return served, nil
 }
 

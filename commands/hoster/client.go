@@ -85,6 +85,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Observe is called after each attempt, if it is not nil.
 	Observe func(Call)
+	// Waited is called after each wait at the limiter that ended with a token,
+	// if it is not nil.
+	Waited func(Priority, time.Duration)
 }
 
 // Call is one attempt that is over.
@@ -106,6 +109,7 @@ type Client struct {
 	jitter    func() float64
 	log       *slog.Logger
 	observe   func(Call)
+	waited    func(Priority, time.Duration)
 	limiter   *limiter
 	health    *health
 	scrubber  *secret.Scrubber
@@ -151,6 +155,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Call) {}
 	}
+	if cfg.Waited == nil {
+		cfg.Waited = func(Priority, time.Duration) {}
+	}
 	c := &Client{
 		base:      base,
 		token:     cfg.Token,
@@ -159,6 +166,7 @@ func New(cfg Config) (*Client, error) {
 		jitter:    cfg.Jitter,
 		log:       cfg.Logger,
 		observe:   cfg.Observe,
+		waited:    cfg.Waited,
 		limiter:   newLimiter(cfg.Clock, cfg.Rate),
 		health:    newHealth(cfg.Clock),
 		scrubber:  new(secret.Scrubber),
@@ -230,7 +238,7 @@ func retry[T any](ctx context.Context, c *Client, q call, tries int, decode func
 		most     = q.timeout
 	)
 	for n := 1; ; n++ {
-		if err := c.limiter.wait(ctx, priority(ctx), left); err != nil {
+		if err := c.turn(ctx, priority(ctx), left); err != nil {
 			if last != nil {
 				return none, last
 			}
@@ -309,12 +317,22 @@ func (c *Client) Acquire(ctx context.Context, p Priority) error {
 	if c.health.paused() {
 		return c.unsent(q, ErrPaused)
 	}
-	if err := c.limiter.wait(ctx, p, 0); err != nil {
+	if err := c.turn(ctx, p, 0); err != nil {
 		return c.unsent(q, err)
 	}
 	if c.health.paused() { // by a call that was in flight meanwhile
 		return c.unsent(q, ErrPaused)
 	}
+	return nil
+}
+
+// turn takes a token of the limiter, and tells how long that took.
+func (c *Client) turn(ctx context.Context, p Priority, patience time.Duration) error {
+	began := c.clock.Now()
+	if err := c.limiter.wait(ctx, p, patience); err != nil {
+		return err
+	}
+	c.waited(p, c.clock.Now().Sub(began))
 	return nil
 }
 
