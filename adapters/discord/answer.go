@@ -314,7 +314,9 @@ func (s *answer) insist(ctx context.Context, r request, edit bool) error {
 			break
 		}
 		err = s.a.do(ctx, r)
-		if err == nil || retryAfter(err) == 0 && !adapters.Unsent(err) && !(edit && lost(err)) {
+		// In the HTTP mode the first answer may still be on its way.
+		early := s.a.opts.PublicKey != nil && code(err) == codeUnknownWebhook && s.a.age(&s.call) < 2*firstWithin
+		if err == nil || retryAfter(err) == 0 && !adapters.Unsent(err) && !(edit && lost(err)) && !early {
 			break
 		}
 	}

@@ -98,21 +98,6 @@ func moment(t time.Time) string {
 // blank tells whether there is nothing to see in a text.
 func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
-// pieces splits a card's text so that the markup of each piece has at most
-// most characters.
-func pieces(text string, most int) []string {
-	for n := most; ; n = n * 2 / 3 {
-		parts := adapters.Split(text, n)
-		fits := true
-		for _, p := range parts {
-			fits = fits && size(markup(p)) <= most
-		}
-		if fits || n < 32 {
-			return parts
-		}
-	}
-}
-
 // cutTo is a card's text whose markup has at most most characters. What is
 // cut is said.
 func cutTo(text string, most int) string {
