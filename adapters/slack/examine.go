@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -51,7 +52,7 @@ func (a *Adapter) Checks(n bot.Needs) []bot.Check {
 				return "", err
 			}
 			if _, err := a.Member(ctx, g, nil); err != nil {
-				return "", fmt.Errorf("the members of %s cannot be read (%w): the group's ID belongs under groups in the policy, as slack_usergroup: TEAM/GROUP", bot.Clean(g.ID), quiet(err))
+				return "", fmt.Errorf("the members of %s cannot be read (%w): the group's ID belongs under groups in the policy, as slack_usergroup: TEAM/GROUP", bot.Clean(g.ID), adapters.Quiet(err))
 			}
 			return "its members can be read", nil
 		}})
@@ -112,11 +113,11 @@ var errFirst = errors.New("not known while SLACK_BOT_TOKEN does not work: mend t
 
 // unreachable says what to do where the fault lies on the way.
 func unreachable(err error) error {
-	var fatal *FatalError
+	var fatal *adapters.FatalError
 	if errors.As(err, &fatal) {
 		return errors.New(fatal.Text)
 	}
-	return fmt.Errorf("Slack cannot be asked (%w): look at the network, a proxy and SLACK_API_URL", quiet(err))
+	return fmt.Errorf("Slack cannot be asked (%w): look at the network, a proxy and SLACK_API_URL", adapters.Quiet(err))
 }
 
 // advice is an error for people in one line, with its hint.

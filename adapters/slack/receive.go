@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
@@ -132,7 +133,7 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	case "disconnect":
 		c.leave(e.Reason)
 	case "slash_commands", "interactive":
-		if !a.calls.start(a.calls.slots, func() { a.take(serving, h, c, e) }) {
+		if !a.calls.Start(a.calls.slots, func() { a.take(serving, h, c, e) }) {
 			a.overloaded(serving, c, e)
 		}
 	default:
@@ -301,7 +302,7 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
 // whoWhere looks up the account and the place, both at once where the place is
 // not known.
 func (a *Adapter) whoWhere(ctx context.Context, c call) (who bot.Account, where bot.Place, err error) {
-	if _, known := a.channels.recall(c.from.Channel); known {
+	if _, known := a.channels.Recall(c.from.Channel); known {
 		where = a.place(ctx, c.user, c.from)
 		who, err = a.account(ctx, c.team, c.user)
 		return who, where, err
@@ -322,22 +323,20 @@ func (a *Adapter) overloaded(ctx context.Context, on *conn, e envelope) {
 	case c.sort == lookup:
 		answer = noOptions
 	case c.sort == submission && len(c.fields) > 0: // it stays open, with what was typed
-		answer = formErrors(map[string]string{c.fields[0]: busy.Title + ". " + busy.Lines[0]})
+		answer = formErrors(map[string]string{c.fields[0]: adapters.Busy().Title + ". " + adapters.Busy().Lines[0]})
 	}
 	if frame, err := ackFrame(e.EnvelopeID, answer); err == nil {
 		_ = on.send(frame)
 	}
 	if answer == nil && c.url != "" {
-		a.calls.start(a.calls.busy, func() {
+		a.calls.Start(a.calls.busy, func() {
 			u := &replyURL{url: c.url, public: true, until: a.clock.Now().Add(urlFor)}
-			if _, err := a.respond(ctx, u, origin{}, render(busy, "", a.clock.Now()), true); err != nil {
+			if _, err := a.respond(ctx, u, origin{}, render(adapters.Busy(), "", a.clock.Now()), true); err != nil {
 				a.log.Debug("overload not told", "err", err)
 			}
 		})
 	}
 }
-
-var busy = bot.Card{Tone: bot.Warn, Title: "The bot has too much to do right now", Lines: []string{"Nothing was done. Try again in a minute."}}
 
 // link is what Slack makes of names, channels and addresses in a text.
 var link = regexp.MustCompile(`<([^<>|]*)(?:\|([^<>]*))?>`)

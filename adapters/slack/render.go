@@ -294,7 +294,7 @@ func (l *layout) table(t *bot.Table) {
 	lines := adapters.Columns(t, l.now, utf8.RuneCountInString)
 	for _, line := range lines {
 		if utf8.RuneCountInString(line) > fitColumn {
-			l.lines("row", records(t))
+			l.lines("row", adapters.Records(t))
 			return
 		}
 	}
@@ -319,26 +319,6 @@ func (l *layout) table(t *bot.Table) {
 		}
 		body = body[n:]
 	}
-}
-
-// records are the rows of a table as paragraphs: "4001 · Name web-1 · State
-// running".
-func records(t *bot.Table) []string {
-	out := make([]string, 0, len(t.Rows))
-	for _, row := range t.Rows {
-		var parts []string
-		for i, cell := range row[:min(len(row), len(t.Columns))] {
-			switch {
-			case blank(cell):
-			case i == 0:
-				parts = append(parts, cell)
-			default:
-				parts = append(parts, bot.Clean(t.Columns[i].Name)+" "+cell)
-			}
-		}
-		out = append(out, strings.Join(parts, " · "))
-	}
-	return out
 }
 
 // small is small print.

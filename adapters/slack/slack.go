@@ -42,6 +42,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
@@ -76,11 +77,11 @@ type Adapter struct {
 	dialer *websocket.Dialer
 
 	limits   *limits
-	users    *memory[bool]
-	channels *memory[channel]
-	directs  *memory[string]
-	groups   *memory[map[string]bool]
-	outbox   *outbox
+	users    *adapters.Memory[bool]
+	channels *adapters.Memory[channel]
+	directs  *adapters.Memory[string]
+	groups   *adapters.Memory[map[string]bool]
+	outbox   *adapters.Outbox
 	drawer   *drawer
 	calls    *calls
 
@@ -139,11 +140,11 @@ func New(o Options) (*Adapter, error) {
 		},
 		dialer:   &websocket.Dialer{Proxy: http.ProxyFromEnvironment, NetDialContext: dial, HandshakeTimeout: dialFor, WriteBufferSize: oneFrame},
 		limits:   newLimits(o.Clock),
-		users:    newMemory(o.Clock, always[bool](usersFor)),
-		channels: newMemory(o.Clock, keepChannel),
-		directs:  newMemory(o.Clock, always[string](directsFor)),
-		groups:   newMemory(o.Clock, always[map[string]bool](groupsFor)),
-		outbox:   newOutbox(o.Clock),
+		users:    adapters.NewMemory(o.Clock, adapters.Always[bool](usersFor)),
+		channels: adapters.NewMemory(o.Clock, keepChannel),
+		directs:  adapters.NewMemory(o.Clock, adapters.Always[string](directsFor)),
+		groups:   adapters.NewMemory(o.Clock, adapters.Always[map[string]bool](groupsFor)),
+		outbox:   adapters.NewOutbox(o.Clock),
 		drawer:   newDrawer(o.Clock),
 		calls:    newCalls(o.Clock),
 		known:    make(chan struct{}),
@@ -159,7 +160,7 @@ func (a *Adapter) Platforms() []string { return []string{platform} }
 // Limits implements bot.Adapter.
 func (a *Adapter) Limits() bot.Limits { return bot.Limits{Rows: rows} }
 
-// Check asks Slack about both tokens. The error is a *FatalError where Slack
+// Check asks Slack about both tokens. The error is a *adapters.FatalError where Slack
 // refuses them or a scope is missing, and says which; any other error is
 // trouble on the way, worth another try. It may be called before Run, which
 // then asks no more.
@@ -178,7 +179,7 @@ func (a *Adapter) introduce(ctx context.Context) error {
 		return err
 	}
 	if missing := s.lacks(); len(missing) > 0 {
-		return &FatalError{Text: "SLACK_BOT_TOKEN " + scopesMissing(missing)}
+		return &adapters.FatalError{Text: "SLACK_BOT_TOKEN " + scopesMissing(missing)}
 	}
 	a.meet(s)
 	return nil
@@ -190,13 +191,13 @@ func (a *Adapter) ask(ctx context.Context) (*self, error) {
 	defer cancel()
 	r, err := a.api.AuthTestContext(ctx)
 	if err != nil {
-		return nil, credentials(botSetting, fmt.Errorf("auth.test: %w", quiet(err)))
+		return nil, credentials(botSetting, fmt.Errorf("auth.test: %w", adapters.Quiet(err)))
 	}
 	if r.TeamID == "" || r.UserID == "" {
 		return nil, fmt.Errorf("auth.test: the answer names no workspace (is %s Slack?)", a.opts.APIURL)
 	}
 	if r.BotID == "" {
-		return nil, &FatalError{Text: "SLACK_BOT_TOKEN is not the token of a bot: take the Bot User OAuth Token"}
+		return nil, &adapters.FatalError{Text: "SLACK_BOT_TOKEN is not the token of a bot: take the Bot User OAuth Token"}
 	}
 	s := &self{AuthTestResponse: *r}
 	if header := r.Header.Get("X-OAuth-Scopes"); header != "" {
@@ -261,7 +262,7 @@ func (a *Adapter) team() string {
 	return ""
 }
 
-// Run implements bot.Adapter. It returns a *FatalError when Slack refuses the
+// Run implements bot.Adapter. It returns a *adapters.FatalError when Slack refuses the
 // credentials. When ctx ends it takes nothing more, lets calls under way
 // answer for a few seconds, and leaves Slack time to read the last
 // acknowledgement.
@@ -269,7 +270,7 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	serving, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
 	defer a.http.CloseIdleConnections()
-	a.calls.open()
+	a.calls.Open()
 	a.state("connecting")
 	if err := a.introduced(ctx); err != nil {
 		a.state("refused: " + err.Error())
@@ -287,7 +288,7 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	}
 	held.Wait()
 	a.end(serving, cutOff)
-	var fatal *FatalError
+	var fatal *adapters.FatalError
 	if errors.As(context.Cause(ctx), &fatal) {
 		a.state("refused: " + fatal.Error())
 		return fatal
@@ -303,7 +304,7 @@ func (a *Adapter) end(serving context.Context, cutOff func()) {
 		a.log.Warn("calls under way are cut off")
 		cutOff()
 	})
-	a.calls.close()
+	a.calls.Close()
 	stop()
 	if d := a.calls.lastAck().Add(afterAcks).Sub(a.clock.Now()); d > 0 {
 		_ = a.clock.Sleep(context.WithoutCancel(serving), d)
@@ -320,11 +321,11 @@ func (a *Adapter) end(serving context.Context, cutOff func()) {
 // introduced is introduce, until it succeeds, ctx ends, or Slack refuses.
 func (a *Adapter) introduced(ctx context.Context) error {
 	for failures := 0; a.me.Load() == nil; failures++ {
-		if a.clock.Sleep(ctx, backoff(failures)) != nil {
+		if a.clock.Sleep(ctx, adapters.Backoff(failures)) != nil {
 			return nil
 		}
 		err := a.introduce(ctx)
-		var fatal *FatalError
+		var fatal *adapters.FatalError
 		switch {
 		case errors.As(err, &fatal):
 			return err
