@@ -128,7 +128,7 @@ func New(o Options) (*Adapter, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	var problems []error
-	if token := o.Token.Reveal(); len(token) < 20 || strings.ContainsAny(token, " \t\r\n") {
+	if token := o.Token.Reveal(); token == "" || strings.ContainsAny(token, " \t\r\n") {
 		problems = append(problems, errors.New("DISCORD_BOT_TOKEN: expected a bot's token (Discord Developer Portal, Bot, Reset Token), without the word Bot before it"))
 	}
 	if len(o.Guilds) == 0 {
