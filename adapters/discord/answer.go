@@ -358,6 +358,7 @@ func (a *Adapter) upload(ctx context.Context, user string, f bot.File) error {
 		return err
 	}
 	body := render(bot.Card{Title: f.Title}, a.clock.Now()).body()
+	body.Nonce, body.EnforceNonce = nonce(""), true
 	return a.do(ctx, request{method: http.MethodPost, url: discordgo.EndpointChannelMessages(channel), body: body, files: files(f), urgency: result})
 }
 

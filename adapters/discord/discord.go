@@ -128,7 +128,7 @@ func New(o Options) (*Adapter, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	var problems []error
-	if token := o.Token.Reveal(); len(token) < 20 || strings.ContainsAny(token, " \t\r\n") {
+	if token := o.Token.Reveal(); token == "" || strings.ContainsAny(token, " \t\r\n") {
 		problems = append(problems, errors.New("DISCORD_BOT_TOKEN: expected a bot's token (Discord Developer Portal, Bot, Reset Token), without the word Bot before it"))
 	}
 	if len(o.Guilds) == 0 {
@@ -241,16 +241,11 @@ func (a *Adapter) acquainted(ctx context.Context) error {
 	if a.me.Load() != nil {
 		return nil
 	}
-	late := make(chan struct{})
-	defer a.clock.AfterFunc(waitResult, func() { close(late) })()
-	select {
-	case <-a.known:
-		return nil
-	case <-late:
-		return errors.New("not connected to Discord yet")
-	case <-ctx.Done():
-		return ctx.Err()
+	known, err := adapters.Await(ctx, a.clock, a.known, waitResult)
+	if !known && err == nil {
+		err = errors.New("not connected to Discord yet")
 	}
+	return err
 }
 
 // self is who the bot is; zero before Discord said so.
@@ -315,21 +310,10 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 
 // introduced is Check, until it succeeds, ctx ends, or Discord refuses.
 func (a *Adapter) introduced(ctx context.Context) error {
-	for failures := 0; a.me.Load() == nil; failures++ {
-		if a.clock.Sleep(ctx, adapters.Backoff(failures)) != nil {
-			return nil
-		}
-		err := a.Check(ctx)
-		var fatal *adapters.FatalError
-		switch {
-		case errors.As(err, &fatal):
-			return err
-		case err != nil && ctx.Err() == nil:
-			a.log.Warn("discord cannot be reached", "err", err)
-			a.state("cannot reach Discord")
-		}
-	}
-	return nil
+	return adapters.Introduce(ctx, a.clock, func() bool { return a.me.Load() != nil }, a.Check, func(err error) {
+		a.log.Warn("discord cannot be reached", "err", err)
+		a.state("cannot reach Discord")
+	})
 }
 
 // Health implements bot.Adapter.

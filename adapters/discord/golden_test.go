@@ -260,7 +260,7 @@ func TestTextFromOutsideIsText(t *testing.T) {
 		"*a* _b_ ~c~ `d` |e|":                  `\*a\* \_b\_ \~c\~ \` + "`d\\`" + ` \|e\|`,
 		"<@118200000000000077> <#4> <t:1:R>":   `\<@118200000000000077\> \<#4\> \<t\:1\:R\>`,
 		"@everyone @here":                      "@\u200beveryone @\u200bhere",
-		":tada: 12:30, in: x":                  `\:tada\: 12\:30, in: x`,
+		":tada: 12:30, in: x":                  `\:tada: 12\:30, in: x`,
 		"https://evil.example":                 `https\://evil.example`,
 		"[a](https://b)":                       `\[a\](https\://b)`,
 		"# head\n- item\n-# small\n+ x\na # b": "\\# head\n\\- item\n\\-# small\n\\+ x\na # b",

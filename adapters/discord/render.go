@@ -3,7 +3,6 @@ package discord
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,9 +41,6 @@ const (
 	fitColumn    = 56   // columns of a table set in columns; wider ones wrap in an embed
 	fitSecret    = 1800
 )
-
-// tones are the mark before a title: colour alone says nothing to some.
-var tones = map[bot.Tone]string{bot.Good: "✅ ", bot.Busy: "⏳ ", bot.Warn: "⚠️ ", bot.Bad: "❌ "}
 
 // colours are the stripe beside an embed.
 var colours = map[bot.Tone]int{bot.Plain: 0x5865f2, bot.Good: 0x2e8b57, bot.Busy: 0x3b82c4, bot.Warn: 0xd9a400, bot.Bad: 0xc0392b}
@@ -110,7 +106,7 @@ func (m message) bare() message {
 func render(c bot.Card, now time.Time) message {
 	title := ""
 	if !blank(c.Title) {
-		title = tones[c.Tone] + bold(cutTo(c.Title, fitTitle))
+		title = adapters.Mark(c.Tone) + bold(cutTo(c.Title, fitTitle))
 	}
 	pinged, names := mentions(c.Mentions)
 	m := message{pinged: pinged, plain: plainForm(c, now)}
@@ -131,9 +127,9 @@ func render(c bot.Card, now time.Time) message {
 	l.fields(c.Fields)
 	l.lines("note", c.Notes, "-# ")
 	if over := len(c.Buttons) + len(links) - maxRows*maxInRow; over > 0 {
-		l.leave(over, "button")
+		l.cut.Leave(over, "button")
 	}
-	if cut := l.cutText(); cut != "" {
+	if cut := l.cut.String(); cut != "" {
 		l.text = append(l.text, "-# "+cut)
 	}
 	l.text = append(l.text, secrets...)
@@ -152,26 +148,7 @@ func bold(markup string) string { return "**" + markup + "**" }
 // plainForm is the plain form of a card in one message's text, without its
 // secrets.
 func plainForm(c bot.Card, now time.Time) string {
-	lines := make([]string, 0, 8)
-	if c.Title != "" {
-		lines = append(lines, tones[c.Tone]+c.Title)
-	}
-	lines = append(lines, c.Lines...)
-	for _, f := range c.Fields {
-		lines = append(lines, f.Label+": "+f.Value)
-	}
-	if c.Table != nil {
-		if len(c.Table.Rows) == 0 {
-			lines = append(lines, c.Table.Empty)
-		} else {
-			lines = append(lines, adapters.Columns(c.Table, now, utf8.RuneCountInString)...)
-		}
-	}
-	if c.Bar != nil {
-		lines = append(lines, c.Bar.String())
-	}
-	lines = slices.DeleteFunc(append(lines, c.Notes...), blank)
-	all := bot.Flat(strings.Join(lines, "\n"), now)
+	all := adapters.Plain(c, now)
 	for n := maxContent; ; n = n * 2 / 3 {
 		short := escape(adapters.Truncate(all, n))
 		switch {
@@ -191,12 +168,7 @@ type layout struct {
 	room      int // characters of the text
 	set       []*discordgo.MessageEmbedField
 	fieldRoom int
-	cut       []cutOff
-}
-
-type cutOff struct {
-	n    int
-	what string
+	cut       adapters.Cuts
 }
 
 // add takes text, if there is room for it.
@@ -213,27 +185,6 @@ func (l *layout) add(text string) bool {
 	return true
 }
 
-func (l *layout) leave(n int, what string) {
-	if n > 0 {
-		l.cut = append(l.cut, cutOff{n, what})
-	}
-}
-
-// cutText says what did not fit: "Cut here, one message holds no more: 12 fields."
-func (l *layout) cutText() string {
-	if len(l.cut) == 0 {
-		return ""
-	}
-	parts := make([]string, len(l.cut))
-	for i, c := range l.cut {
-		parts[i] = strconv.Itoa(c.n) + " " + c.what
-		if c.n > 1 {
-			parts[i] += "s"
-		}
-	}
-	return "Cut here, one message holds no more: " + strings.Join(parts, ", ") + "."
-}
-
 // lines are paragraphs.
 func (l *layout) lines(what string, lines []string, mark string) {
 	for i, line := range lines {
@@ -248,7 +199,7 @@ func (l *layout) lines(what string, lines []string, mark string) {
 			l.add(mark + cutTo(line, rest))
 			i++
 		}
-		l.leave(len(lines)-i, what)
+		l.cut.Leave(len(lines)-i, what)
 		return
 	}
 }
@@ -269,7 +220,7 @@ func (l *layout) fields(fields []bot.Field) {
 		}
 		n := size(name) + size(value)
 		if len(l.set) == maxFields || n > l.fieldRoom {
-			l.leave(len(fields)-i, "field")
+			l.cut.Leave(len(fields)-i, "field")
 			return
 		}
 		l.fieldRoom -= n
@@ -306,7 +257,7 @@ func (l *layout) table(t *bot.Table) {
 	if fit > 0 {
 		l.add(b.String() + fence)
 	}
-	l.leave(len(lines)-max(fit, 1), "row")
+	l.cut.Leave(len(lines)-max(fit, 1), "row")
 }
 
 // mentions pings the accounts of Discord, and names the others.

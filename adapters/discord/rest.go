@@ -161,6 +161,8 @@ type seen struct {
 	reset     time.Duration // until there are all again
 	wait      time.Duration // Retry-After of a 429
 	global    bool          // it is for all routes
+	code      int           // of a 429, 0 for most
+	text      string
 }
 
 type seenKey struct{}
@@ -195,7 +197,7 @@ func (a *Adapter) once(ctx context.Context, r request, s *seen) error {
 		}
 		return adapters.Quiet(err)
 	case s.status < 200 || s.status > 299:
-		e := &apiError{status: s.status, wait: s.wait}
+		e := &apiError{status: s.status, code: s.code, text: s.text, wait: s.wait}
 		var rest *discordgo.RESTError
 		if errors.As(err, &rest) && rest.Message != nil {
 			e.code, e.text = rest.Message.Code, rest.Message.Message
@@ -267,12 +269,18 @@ func (s *seen) read(resp *http.Response) {
 			var said struct {
 				RetryAfter float64 `json:"retry_after"`
 				Global     bool    `json:"global"`
+				Code       int     `json:"code"`
+				Message    string  `json:"message"`
 			}
 			if json.Unmarshal(body, &said) == nil {
+				s.code, s.text = said.Code, said.Message
 				s.wait = max(s.wait, min(time.Duration(said.RetryAfter*float64(time.Second)), longest))
 				s.global = s.global || said.Global
 			}
 			resp.Body = &bounded{bytes.NewReader(body), resp.Body}
+		}
+		if s.code == codeOldEdits { // it is of that message alone
+			s.wait, s.global = 0, false
 		}
 	}
 }

@@ -2,6 +2,7 @@ package discord
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
@@ -49,10 +50,10 @@ type posting struct {
 	out   *discordgo.Message
 }
 
-// nonce names a post to Discord.
+// nonce names a post to Discord. One without an ID is named by chance.
 func nonce(id string) string {
 	if id == "" {
-		return ""
+		id = rand.Text()
 	}
 	sum := sha256.Sum256([]byte(id))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:maxNonce]
@@ -227,17 +228,23 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 	c = a.withReason(r.Place, c)
 	m := render(c, a.clock.Now())
 	var err error
+	opened := false
 	for try := range editTries {
 		if a.clock.Sleep(ctx, adapters.Backoff(try)) != nil {
 			return postError("edit", ctx.Err())
 		}
 		for _, level := range []func() message{func() message { return m }, m.simple, m.bare} {
-			m := level()
-			err = a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointChannelMessage(channel, r.ID), body: m.body(), urgency: u})
+			err = a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointChannelMessage(channel, r.ID), body: level().body(), urgency: u})
 			if code(err) != codeBadForm {
 				break
 			}
 			a.log.Warn("discord refused a message", "err", err)
+		}
+		if code(err) == codeArchived && !opened { // a thread goes to sleep by itself
+			opened = true
+			if a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointChannel(channel), body: map[string]any{"archived": false}, urgency: u}) == nil {
+				continue
+			}
 		}
 		if !lost(err) && !adapters.Unsent(err) {
 			break
@@ -267,9 +274,12 @@ func (a *Adapter) ours(ctx context.Context, p bot.Place) error {
 // one of text alone.
 func (a *Adapter) levels(ctx context.Context, channel string, m message, p posting) error {
 	var err error
+	if p.nonce == "" {
+		p.nonce = nonce("")
+	}
 	for _, level := range []func() message{func() message { return m }, m.simple, m.bare} {
 		b := level().body()
-		b.Nonce, b.EnforceNonce = p.nonce, p.nonce != ""
+		b.Nonce, b.EnforceNonce = p.nonce, true
 		if p.reply != "" {
 			no := false
 			b.Reference = &discordgo.MessageReference{MessageID: p.reply, FailIfNotExists: &no}

@@ -234,16 +234,11 @@ func (a *Adapter) acquainted(ctx context.Context) error {
 	if a.me.Load() != nil {
 		return nil
 	}
-	late := make(chan struct{})
-	defer a.clock.AfterFunc(waitResult, func() { close(late) })()
-	select {
-	case <-a.known:
-		return nil
-	case <-late:
-		return errors.New("not connected to Slack yet")
-	case <-ctx.Done():
-		return ctx.Err()
+	known, err := adapters.Await(ctx, a.clock, a.known, waitResult)
+	if !known && err == nil {
+		err = errors.New("not connected to Slack yet")
 	}
+	return err
 }
 
 // self is who the bot is; zero before Slack said so.
@@ -320,21 +315,10 @@ func (a *Adapter) end(serving context.Context, cutOff func()) {
 
 // introduced is introduce, until it succeeds, ctx ends, or Slack refuses.
 func (a *Adapter) introduced(ctx context.Context) error {
-	for failures := 0; a.me.Load() == nil; failures++ {
-		if a.clock.Sleep(ctx, adapters.Backoff(failures)) != nil {
-			return nil
-		}
-		err := a.introduce(ctx)
-		var fatal *adapters.FatalError
-		switch {
-		case errors.As(err, &fatal):
-			return err
-		case err != nil && ctx.Err() == nil:
-			a.log.Warn("slack cannot be reached", "err", err)
-			a.state("cannot reach Slack")
-		}
-	}
-	return nil
+	return adapters.Introduce(ctx, a.clock, func() bool { return a.me.Load() != nil }, a.introduce, func(err error) {
+		a.log.Warn("slack cannot be reached", "err", err)
+		a.state("cannot reach Slack")
+	})
 }
 
 // Health implements bot.Adapter.

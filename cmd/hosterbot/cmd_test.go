@@ -47,6 +47,11 @@ func TestBadSettingsAreNamedWithValueAndExpectation(t *testing.T) {
 		"audit channel":       {map[string]string{"HOSTERBOT_AUDIT_CHANNEL": "#ops"}, nil, `HOSTERBOT_AUDIT_CHANNEL is "#ops": expected slack:TEAM/CHANNEL`},
 		"guild missing":       {map[string]string{"DISCORD_BOT_TOKEN": "d-canary"}, nil, "DISCORD_GUILD_ID is not set"},
 		"mode":                {map[string]string{"DISCORD_MODE": "poll"}, nil, `DISCORD_MODE is "poll": expected gateway or http`},
+		"public key missing":  {map[string]string{"DISCORD_MODE": "http"}, nil, "DISCORD_PUBLIC_KEY is not set: expected it, since DISCORD_MODE is http"},
+		"public key":          {map[string]string{"DISCORD_PUBLIC_KEY": "abc"}, nil, `DISCORD_PUBLIC_KEY is "abc": expected 64 hexadecimal digits`},
+		"chat listen missing": {map[string]string{"DISCORD_MODE": "http", "DISCORD_PUBLIC_KEY": strings.Repeat("ab", 32)}, nil, "HOSTERBOT_CHAT_LISTEN is not set"},
+		"guild":               {map[string]string{"DISCORD_BOT_TOKEN": "d-canary", "DISCORD_GUILD_ID": "ops"}, nil, `DISCORD_GUILD_ID is "ops": expected guild IDs`},
+		"token with a word":   {map[string]string{"DISCORD_BOT_TOKEN": "Bot canary", "DISCORD_GUILD_ID": "300000000000000001"}, nil, "DISCORD_BOT_TOKEN: expected a bot's token"},
 		"by flag":             {nil, []string{"--log", "loud"}, `HOSTERBOT_LOG is "loud"`},
 		"no chat":             {nil, nil, "no chat is set"},
 	} {

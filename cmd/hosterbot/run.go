@@ -83,10 +83,17 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
+	heard, err := cfg.serveChats(serving, chats, log)
+	if err != nil {
+		return err
+	}
 	refused := watchPolicy(ctx, watch, l, hup)
 	stopServing()
 	if err := <-served; err != nil {
 		return fmt.Errorf("serve health: %w", err)
+	}
+	if err := <-heard; err != nil {
+		return fmt.Errorf("serve chats: %w", err)
 	}
 	log.Info("stopping")
 	return exit(exitConfig, refused)
@@ -105,8 +112,15 @@ func (c *config) chats(log *slog.Logger) ([]bot.Adapter, error) {
 		}
 		chats = append(chats, chat)
 	}
+	if !c.discordBot.IsZero() {
+		chat, err := c.discord(log)
+		if err != nil {
+			return nil, err
+		}
+		chats = append(chats, chat)
+	}
 	if len(chats) == 0 {
-		return nil, errors.New("no chat is set: set SLACK_BOT_TOKEN and SLACK_APP_TOKEN; to try the bot without an account: hosterbot demo")
+		return nil, errors.New("no chat is set: set SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or DISCORD_BOT_TOKEN and DISCORD_GUILD_ID; to try the bot without an account: hosterbot demo")
 	}
 	return chats, nil
 }
