@@ -56,13 +56,19 @@ type delivery struct {
 }
 
 type envelopeOn struct {
-	conn *conn
-	id   string
+	source source
+	id     string
+}
+
+// source is where an envelope came from: a socket, or a request.
+type source interface {
+	// acknowledge answers an envelope; nil is an empty answer.
+	acknowledge(id string, answer any) error
 }
 
 // begin takes an envelope in. It is false for one that is under way already:
 // that one's acknowledgement goes to both.
-func (c *calls) begin(key string, on *conn, id string) (*delivery, bool) {
+func (c *calls) begin(key string, on source, id string) (*delivery, bool) {
 	c.mu.Lock()
 	if d := c.inFlight[key]; d != nil {
 		c.mu.Unlock()
@@ -86,7 +92,7 @@ func (d *delivery) end() {
 	delete(d.calls.inFlight, d.key)
 }
 
-func (d *delivery) join(on *conn, id string) {
+func (d *delivery) join(on source, id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e := envelopeOn{on, id}
@@ -128,11 +134,7 @@ func (d *delivery) ack(answer any) error {
 }
 
 func (d *delivery) write(e envelopeOn) error {
-	frame, err := ackFrame(e.id, d.answer)
-	if err != nil {
-		return err
-	}
-	err = e.conn.send(frame)
+	err := e.source.acknowledge(e.id, d.answer)
 	d.calls.acked.Store(d.calls.clock.Now().UnixNano())
 	return err
 }

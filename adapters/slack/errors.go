@@ -41,6 +41,8 @@ func code(err error) string {
 const (
 	botSetting = "SLACK_BOT_TOKEN"
 	appSetting = "SLACK_APP_TOKEN"
+	// signingSetting is what requests of the HTTP mode are checked with.
+	signingSetting = "SLACK_SIGNING_SECRET"
 )
 
 var shownAt = map[string]string{

@@ -161,7 +161,7 @@ func BenchmarkBinary(b *testing.B) {
 		kinds = append(kinds, kind{"other", "x", other})
 	}
 	idle := make(map[string]time.Duration) // what a start takes, by bot
-	floors := make(map[int]row) // by commands in flight
+	floors := make(map[int]row)            // by commands in flight
 	open := func(b *testing.B, other []string) *world {
 		w := newWorld(b, settings{policy: policy, lean: true, empty: true, scale: 1, env: map[string]string{"HOSTERBOT_LOG": "error"}})
 		w.join(people)

@@ -137,17 +137,9 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 			a.overloaded(serving, c, e)
 		}
 	default:
-		a.acknowledge(c, e)
-	}
-}
-
-// acknowledge answers an envelope that means nothing here.
-func (a *Adapter) acknowledge(c *conn, e envelope) {
-	if e.EnvelopeID == "" {
-		return
-	}
-	if frame, err := ackFrame(e.EnvelopeID, nil); err == nil {
-		_ = c.send(frame)
+		if e.EnvelopeID != "" { // it means nothing here
+			_ = c.acknowledge(e.EnvelopeID, nil)
+		}
 	}
 }
 
@@ -247,13 +239,13 @@ func (p *interaction) filled(c *call) {
 }
 
 // take makes the bot do what an envelope asks for.
-func (a *Adapter) take(ctx context.Context, h bot.Handler, on *conn, e envelope) {
+func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, e envelope) {
 	c, err := parse(e)
 	if err != nil || c.sort == ignored {
 		if err != nil {
 			a.log.Warn("slack payload not understood", "type", bot.Clean(e.Type), "err", err)
 		}
-		a.acknowledge(on, e)
+		_ = on.acknowledge(e.EnvelopeID, nil)
 		return
 	}
 	d, first := a.calls.begin(c.key, on, e.EnvelopeID)
@@ -315,7 +307,7 @@ func (a *Adapter) whoWhere(ctx context.Context, c call) (who bot.Account, where 
 }
 
 // overloaded says at once that there is too much to do.
-func (a *Adapter) overloaded(ctx context.Context, on *conn, e envelope) {
+func (a *Adapter) overloaded(ctx context.Context, on source, e envelope) {
 	c, err := parse(e)
 	var answer any
 	switch {
@@ -325,9 +317,7 @@ func (a *Adapter) overloaded(ctx context.Context, on *conn, e envelope) {
 	case c.sort == submission && len(c.fields) > 0: // it stays open, with what was typed
 		answer = formErrors(map[string]string{c.fields[0]: adapters.Busy().Title + ". " + adapters.Busy().Lines[0]})
 	}
-	if frame, err := ackFrame(e.EnvelopeID, answer); err == nil {
-		_ = on.send(frame)
-	}
+	_ = on.acknowledge(e.EnvelopeID, answer)
 	if answer == nil && c.url != "" {
 		a.calls.Start(a.calls.busy, func() {
 			u := &replyURL{url: c.url, public: true, until: a.clock.Now().Add(urlFor)}

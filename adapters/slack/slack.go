@@ -58,13 +58,17 @@ const (
 	afterAcks = 200 * time.Millisecond // between the last acknowledgement and the end of a socket
 )
 
-// Options are what an Adapter is made of. The tokens are required.
+// Options are what an Adapter is made of. The bot token is required, and the
+// app token for Socket Mode or the signing secret for the HTTP mode.
 type Options struct {
 	BotToken secret.Secret // SLACK_BOT_TOKEN: xoxb-...
 	AppToken secret.Secret // SLACK_APP_TOKEN: xapp-..., with connections:write
-	APIURL   string        // empty: https://slack.com/api/; ends in "/"
-	Clock    bot.Clock     // nil: the machine's
-	Logger   *slog.Logger  // nil: none
+	// SigningSecret is SLACK_SIGNING_SECRET: without an app token Slack calls
+	// Handler, and signs with it.
+	SigningSecret secret.Secret
+	APIURL        string       // empty: https://slack.com/api/; ends in "/"
+	Clock         bot.Clock    // nil: the machine's
+	Logger        *slog.Logger // nil: none
 }
 
 // Adapter is the chat. Make it with New.
@@ -86,8 +90,10 @@ type Adapter struct {
 	calls    *calls
 
 	me      atomic.Pointer[self]
-	opened  atomic.Uint64 // sockets, in the place of another
-	known   chan struct{} // closed when me is set
+	handler atomic.Pointer[serving] // of the HTTP mode; nil while it does not run
+	replays replays                 // of the HTTP mode
+	opened  atomic.Uint64           // sockets, in the place of another
+	known   chan struct{}           // closed when me is set
 	knowing sync.Once
 	readers sync.WaitGroup // of sockets
 
@@ -118,7 +124,7 @@ func New(o Options) (*Adapter, error) {
 	if !strings.HasPrefix(o.BotToken.Reveal(), "xoxb-") {
 		problems = append(problems, errors.New("SLACK_BOT_TOKEN: expected a bot token, xoxb-... (OAuth & Permissions, Bot User OAuth Token)"))
 	}
-	if !strings.HasPrefix(o.AppToken.Reveal(), "xapp-") {
+	if (!o.AppToken.IsZero() || o.SigningSecret.IsZero()) && !strings.HasPrefix(o.AppToken.Reveal(), "xapp-") {
 		problems = append(problems, errors.New("SLACK_APP_TOKEN: expected an app-level token, xapp-... (Basic Information, App-Level Tokens, scope connections:write)"))
 	}
 	if u, err := url.Parse(o.APIURL); err != nil || u.Host == "" || !strings.HasSuffix(o.APIURL, "/") || u.Scheme != "https" && u.Scheme != "http" {
@@ -167,6 +173,9 @@ func (a *Adapter) Limits() bot.Limits { return bot.Limits{Rows: rows} }
 func (a *Adapter) Check(ctx context.Context) error {
 	if err := a.introduce(ctx); err != nil {
 		return err
+	}
+	if a.overHTTP() {
+		return nil
 	}
 	_, err := a.openURL(ctx)
 	return err
@@ -271,6 +280,12 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 		a.state("refused: " + err.Error())
 		return err
 	}
+	if a.overHTTP() {
+		a.serve(ctx, serving, h)
+		a.end(serving, cutOff)
+		a.state("stopped")
+		return nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var held sync.WaitGroup
@@ -290,6 +305,17 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	}
 	a.state("stopped")
 	return nil
+}
+
+// serve takes what Slack sends over HTTP, until ctx ends.
+func (a *Adapter) serve(ctx, during context.Context, h bot.Handler) {
+	if ctx.Err() != nil {
+		return
+	}
+	a.state("")
+	a.handler.Store(&serving{h, during})
+	<-ctx.Done()
+	a.handler.Store(nil)
 }
 
 // end takes nothing more, waits for calls under way, cuts them off when they
@@ -326,7 +352,12 @@ func (a *Adapter) Health() bot.Health {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	h := bot.Health{Name: platform, OK: len(a.conns) > 0, Text: a.why, Since: a.since, Fatal: true}
-	if h.OK {
+	switch {
+	case a.overHTTP():
+		if h.OK = a.handler.Load() != nil; h.OK {
+			h.Text = fmt.Sprintf("serves %s over HTTP", cmp.Or(a.self().Team, a.self().TeamID))
+		}
+	case h.OK:
 		h.Text = fmt.Sprintf("connected to %s, %d of %d sockets", cmp.Or(a.self().Team, a.self().TeamID), min(len(a.conns), sockets), sockets)
 	}
 	return h

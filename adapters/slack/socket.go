@@ -230,6 +230,15 @@ func (c *conn) end() {
 	_ = c.ws.Close()
 }
 
+// acknowledge implements source.
+func (c *conn) acknowledge(id string, answer any) error {
+	frame, err := ackFrame(id, answer)
+	if err != nil {
+		return err
+	}
+	return c.send(frame)
+}
+
 // send writes a frame. When this socket is broken, another one takes it:
 // Slack knows an acknowledgement by its envelope.
 func (c *conn) send(frame []byte) error {

@@ -103,10 +103,14 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 func (c *config) chats(log *slog.Logger) ([]bot.Adapter, error) {
 	var chats []bot.Adapter
 	if !c.slackBot.IsZero() {
-		if c.slackApp.IsZero() {
-			return nil, errors.New("SLACK_APP_TOKEN is not set: expected it beside SLACK_BOT_TOKEN")
+		switch {
+		case !c.slackApp.IsZero():
+		case c.slackKey.IsZero():
+			return nil, errors.New("SLACK_APP_TOKEN is not set: expected it beside SLACK_BOT_TOKEN; or SLACK_SIGNING_SECRET, where Slack is to call the bot")
+		case c.ChatListen == "":
+			return nil, errors.New("HOSTERBOT_CHAT_LISTEN is not set: expected HOST:PORT, since SLACK_SIGNING_SECRET is set and SLACK_APP_TOKEN is not")
 		}
-		chat, err := slack.New(slack.Options{BotToken: c.slackBot, AppToken: c.slackApp, APIURL: c.SlackAPIURL, Logger: log})
+		chat, err := slack.New(slack.Options{BotToken: c.slackBot, AppToken: c.slackApp, SigningSecret: c.slackKey, APIURL: c.SlackAPIURL, Logger: log})
 		if err != nil {
 			return nil, err
 		}
