@@ -16,7 +16,7 @@ func (s *Store) Threads(ctx context.Context, id int64) ([]bot.Thread, error) {
 		var err error
 		t.scan(threads, be(uint64(id)), func(_, v []byte) bool {
 			var th bot.Thread
-			err = decode(v, &th)
+			err = packThread.unpack(v, &th)
 			out = append(out, th)
 			return err == nil
 		})
@@ -82,12 +82,10 @@ func (s *Store) Deliver(ctx context.Context, _ time.Time, o bot.Owed, th bot.Thr
 	var thread, body []byte
 	if th.Op != 0 {
 		var err error
-		if thread, err = s.threadKey(th.Op, th.Place); err == nil {
-			body, err = encode("thread", &th)
-		}
-		if err != nil {
+		if thread, err = s.threadKey(th.Op, th.Place); err != nil {
 			return fmt.Errorf("deliver %d: %w", o.Seq, err)
 		}
+		body = packThread.pack(nil, &th)
 	}
 	err := s.write(ctx, func(t *tx) error {
 		seq := be(o.Seq)

@@ -75,9 +75,7 @@ func (s *Store) prepare(now time.Time, with bot.Written, op *bot.Operation, vers
 		body := place
 		if !h.root {
 			o.Seq, o.Op, o.Version, o.At, o.NotBefore, o.Tries = 0, 0, 0, time.Time{}, time.Time{}, 0
-			if body, err = encode("message owed", &o); err != nil {
-				return nil, err
-			}
+			body = packOwed.pack(nil, &o)
 		}
 		w.owed = append(w.owed, owing{h, body})
 	}
@@ -90,18 +88,15 @@ type rootKey struct {
 	place string // as placeKey
 }
 
-// placeKey is a place as JSON, as it is stored for a root and in keys. There
-// are few places, so each is encoded once.
+// placeKey is a packed place, as it is stored for a root and in keys. There
+// are few places, so each is packed once.
 func (s *Store) placeKey(p bot.Place) ([]byte, error) {
 	if key, ok := s.places.Load(p); ok {
 		return key.([]byte), nil
 	}
-	key, err := encode("place", p)
-	if err == nil && len(key) > maxKey {
-		err = fmt.Errorf("%w: place is too long", errInvalid)
-	}
-	if err != nil {
-		return nil, err
+	key := packPlace.sized(nil, &p)
+	if len(key) > maxKey {
+		return nil, fmt.Errorf("%w: place is too long", errInvalid)
 	}
 	if s.placesN.Add(1) <= maxPlaces {
 		s.places.Store(p, key)
