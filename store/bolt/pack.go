@@ -29,7 +29,7 @@ import (
 //	time             seconds since 1970 in zigzag and nanoseconds; read back in UTC
 //	struct           its fields
 //	*struct          the same; nil is zero
-//	slice            how many, and each without a tag; nil is zero, an empty one is not
+//	slice            how many, and each without a tag; nothing if it is nil
 type packer[T any] struct{ c coder }
 
 // packerOf makes the packer of a type. It panics over a kind of field that
@@ -214,14 +214,23 @@ func appendTag(out []byte, tag uint32) []byte {
 }
 
 func sliceCoder(t reflect.Type) coder {
+	if t.Elem().Kind() == reflect.Pointer {
+		panic(fmt.Sprintf("bolt: %s cannot be packed: nil in a list has no form", t))
+	}
 	c := coderOf(t.Elem())
 	return coder{true, func(out []byte, v reflect.Value) []byte {
+		if v.IsNil() { // in a list, where what is zero is not left out
+			return out
+		}
 		out = binary.AppendUvarint(out, uint64(v.Len()))
 		for i := range v.Len() {
 			out = c.append(out, v.Index(i))
 		}
 		return out
 	}, func(in []byte, v reflect.Value) error {
+		if len(in) == 0 {
+			return nil
+		}
 		n, size := binary.Uvarint(in)
 		if size <= 0 || n > uint64(len(in)-size) { // each has a byte at least
 			return errPacked

@@ -87,6 +87,7 @@ type odd struct {
 	Float  float64     `json:"float"`
 	Count  uint64      `json:"count"`
 	Inner  *odder      `json:"inner"`
+	Rows   [][]string  `json:"rows"`
 	Secret string      `json:"-"`
 }
 
@@ -101,6 +102,7 @@ func TestPackedEdges(t *testing.T) {
 		"a pointer to nothing":   {Inner: &odder{}},
 		"a list of empty texts":  {Inner: &odder{Text: []string{"", "", ""}}},
 		"lengths about a varint": {Inner: &odder{Text: []string{strings.Repeat("x", 127), strings.Repeat("y", 128), strings.Repeat("z", 1<<14)}}},
+		"nothing in a list":      {Rows: [][]string{nil, {}, {"x"}}},
 		"infinity":               {Float: math.Inf(-1)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,6 +140,7 @@ func TestPackedByAnotherVersion(t *testing.T) {
 func TestWhatCannotBePackedIsRefusedAtOnce(t *testing.T) {
 	require.Panics(t, func() { packerOf[struct{ hidden int }]() })
 	require.Panics(t, func() { packerOf[struct{ C chan int }]() })
+	require.Panics(t, func() { packerOf[struct{ L []*odder }]() })
 	require.Panics(t, func() { packerOf[struct{ M map[string]int }]() })
 	require.Panics(t, func() {
 		packerOf[struct {
