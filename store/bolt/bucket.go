@@ -49,8 +49,8 @@ type tx struct {
 	broken error
 	chain  chain // of the audit log, as this transaction leaves it
 	seal   *sealer
-	roots  map[rootKey]uint64 // the committer's, not to be changed
-	moved  map[rootKey]uint64 // what is to change in it; 0: goes
+	roots  map[rootKey]owedRoot // the committer's, not to be changed
+	moved  map[rootKey]owedRoot // what is to change in it; seq 0: goes
 }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {

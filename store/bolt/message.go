@@ -97,10 +97,10 @@ func (s *Store) Deliver(ctx context.Context, _ time.Time, o bot.Owed, th bot.Thr
 			switch {
 			case h.root && (h.version != o.Version || h.at != nanos(o.At)): // owed anew
 				h.tries = 0
-				t.put(owed, seq, h.value(rest))
+				t.putRoot(rootKey{h.op, string(rest)}, owedRoot{o.Seq, h}, rest)
 			case h.root:
 				t.delete(owed, seq)
-				t.moved[rootKey{h.op, string(rest)}] = 0
+				t.moved[rootKey{h.op, string(rest)}] = owedRoot{}
 			default:
 				t.delete(owed, seq)
 			}
@@ -131,7 +131,11 @@ func (s *Store) Postpone(ctx context.Context, _ time.Time, o bot.Owed, until tim
 		}
 		h.tries++
 		h.notBefore = nanos(until)
-		t.put(owed, seq, h.value(body))
+		if h.root {
+			t.putRoot(rootKey{h.op, string(body)}, owedRoot{o.Seq, h}, body)
+		} else {
+			t.put(owed, seq, h.value(body))
+		}
 		return nil
 	})
 	if err != nil {

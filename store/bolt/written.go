@@ -139,28 +139,39 @@ func (t *tx) owe(o owing, id uint64) {
 		t.put(owed, be(t.next(owed)), o.head.value(o.body))
 		return
 	}
-	root := rootKey{o.head.op, string(o.body)}
-	if seq := t.root(root); seq != 0 {
-		if old, _, err := splitOwed(t.get(owed, be(seq))); err == nil {
-			if old.tries > 0 {
-				o.head.tries, o.head.notBefore = old.tries, max(old.notBefore, o.head.notBefore)
-			} else {
-				o.head.notBefore = min(old.notBefore, o.head.notBefore)
-			}
-			o.head.version = max(o.head.version, old.version)
-			t.put(owed, be(seq), o.head.value(o.body))
-			return
+	key := rootKey{o.head.op, string(o.body)}
+	root := t.root(key)
+	if root.seq != 0 {
+		old := root.head
+		if old.tries > 0 {
+			o.head.tries, o.head.notBefore = old.tries, max(old.notBefore, o.head.notBefore)
+		} else {
+			o.head.notBefore = min(old.notBefore, o.head.notBefore)
 		}
+		o.head.version = max(o.head.version, old.version)
+	} else {
+		root.seq = t.next(owed)
 	}
-	seq := t.next(owed)
-	t.put(owed, be(seq), o.head.value(o.body))
-	t.moved[root] = seq
+	root.head = o.head
+	t.putRoot(key, root, o.body)
 }
 
-// root finds the root message that is owed; 0: none is.
-func (t *tx) root(k rootKey) uint64 {
-	if seq, ok := t.moved[k]; ok {
-		return seq
+// owedRoot is a root message that is owed, as the committer knows it.
+type owedRoot struct {
+	seq  uint64
+	head owedHead
+}
+
+// root finds the root message that is owed; its seq is 0 if none is.
+func (t *tx) root(k rootKey) owedRoot {
+	if r, ok := t.moved[k]; ok {
+		return r
 	}
 	return t.roots[k]
+}
+
+// putRoot stores a root message that is owed. body is its place.
+func (t *tx) putRoot(k rootKey, r owedRoot, body []byte) {
+	t.put(owed, be(r.seq), r.head.value(body))
+	t.moved[k] = r
 }
