@@ -6,18 +6,19 @@ COMMIT   := $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check lint vuln docs fuzz bench image
+.PHONY: help demo build test check lint vuln alerts docs fuzz bench load image release
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 demo: ## Try everything in this terminal, with no account
 	$(GO) run ./cmd/hosterbot demo
 
 build: ## Build the static binary, ./hosterbot
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o hosterbot ./cmd/hosterbot
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o hosterbot ./cmd/hosterbot
 
 # One package at a time: some of them start processes and wait for a clock.
 # The race detector needs a C compiler; without one the tests run without it.
@@ -26,7 +27,7 @@ RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && [ "$$($(GO) env C
 test: ## Run every test, with the race detector where there is a C compiler
 	$(GO) test $(RACE) -p 1 -timeout 20m ./...
 
-check: lint vuln fuzz ## Run every other check: format, vet, staticcheck, known holes, generated files, tidy, fuzz
+check: lint vuln alerts fuzz ## Run every other check: format, vet, staticcheck, known holes, alerts, generated files, tidy, fuzz
 	@$(GO) run ./cmd/hosterbot docs
 	@git diff --exit-code -- commands/COMMANDS.md cmd/hosterbot/policies.yaml || { echo 'generated files were stale: commit what changed'; exit 1; }
 	@$(GO) run ./cmd/hosterbot policy check policies.yaml
@@ -47,6 +48,11 @@ vuln: ## Look for known holes in what is used, where the database can be reached
 		echo 'govulncheck: its database cannot be reached from here; nothing was looked up'; \
 	else echo "$$out"; exit $$code; fi
 
+alerts: ## Check and test the alert rules, where promtool is installed
+	@if command -v promtool >/dev/null; then \
+		promtool check rules cmd/hosterbot/observe/alerts.yaml && promtool test rules cmd/hosterbot/observe/alerts_test.yaml; \
+	else echo 'alerts: promtool is not here (apt-get install prometheus); the rules were not tested'; fi
+
 FUZZTIME ?= 10s
 fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
@@ -62,5 +68,12 @@ docs: ## Rewrite the generated files
 bench: ## Measure speed and size, with allocations
 	@.ci/bench
 
-image: ## Build the container image
-	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t hosterbot:$(VERSION) .
+load: ## Run a bounded load against the built-in doubles; print p50, p99, calls, memory
+	$(GO) test ./adapters/slack -run '^$$' -bench '^BenchmarkBinary$$' -benchtime 1x -timeout 10m
+
+image: ## Build the container image, with docker, podman, or buildah
+	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' .ci/image
+
+release: ## Build dist/ for linux, darwin and windows, with checksums and a bill of materials
+	@test -x $(TOOLS)/cyclonedx-gomod || GOBIN=$(TOOLS) $(GO) install $(CYCLONEDX)
+	@VERSION='$(VERSION)' GO='$(GO)' LDFLAGS='$(LDFLAGS)' CYCLONEDX='$(TOOLS)/cyclonedx-gomod' .ci/release

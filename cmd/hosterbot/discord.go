@@ -76,6 +76,6 @@ func (c *config) serveChats(ctx context.Context, chats []bot.Adapter, log *slog.
 		return nil, exit(exitConfig, fmt.Errorf("HOSTERBOT_CHAT_LISTEN is %q: %w", clip(c.ChatListen), err))
 	}
 	log.Info("chats are served", "address", l.Addr().String())
-	go func() { served <- serve(ctx, l, mux) }()
+	go func() { served <- serve(ctx, l, mux, writeFor) }()
 	return served, nil
 }

@@ -50,7 +50,7 @@ var rules = map[string]rule{
 	"store/bolt":                {ours: []string{"bot"}, theirs: []string{"go.etcd.io/bbolt"}},
 	"cmd/hosterbot": {
 		ours:   []string{"bot", "bot/policy", "commands", "commands/hoster", "commands/hoster/hostersim", "adapters", "adapters/console", "adapters/discord", "adapters/slack", "store"},
-		theirs: []string{"github.com/alecthomas/kong", "golang.org/x/term", "golang.org/x/sync", "github.com/prometheus/client_golang", "golang.org/x/crypto"},
+		theirs: []string{"github.com/alecthomas/kong", "golang.org/x/term", "golang.org/x/sync", "github.com/prometheus/client_golang", "golang.org/x/crypto/x509roots/fallback"},
 	},
 }
 

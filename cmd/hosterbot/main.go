@@ -29,16 +29,17 @@ const (
 // cli is everything that the binary can do. Flags, environment and help are
 // made from it.
 type cli struct {
-	Run      runCmd      `cmd:"" help:"Run the bot with every chat whose tokens are set."`
-	Demo     demoCmd     `cmd:"" help:"Try everything in this terminal: simulator, example policy, four people, no account."`
-	Simulate simulateCmd `cmd:"" help:"Serve the HosterAPI simulator, for staging."`
-	Doctor   doctorCmd   `cmd:"" help:"Check tokens, scopes, channels, clock, API token, store and policy, and say what to grant where."`
-	Policy   policyCmd   `cmd:"" help:"Check, test and explain a policy file."`
-	Store    storeCmd    `cmd:"" help:"Back up, check and restore the store."`
-	Audit    auditCmd    `cmd:"" help:"Verify and export the audit log."`
-	Manifest manifestCmd `cmd:"" help:"Print what a chat needs to know of the app."`
-	Docs     docsCmd     `cmd:"" help:"Rewrite the files that are generated: commands/COMMANDS.md and the demo's policy."`
-	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`
+	Run         runCmd         `cmd:"" help:"Run the bot with every chat whose tokens are set."`
+	Demo        demoCmd        `cmd:"" help:"Try everything in this terminal: simulator, example policy, four people, no account."`
+	Simulate    simulateCmd    `cmd:"" help:"Serve the HosterAPI simulator, for staging."`
+	Doctor      doctorCmd      `cmd:"" help:"Check tokens, scopes, channels, clock, API token, store and policy, and say what to grant where."`
+	Policy      policyCmd      `cmd:"" help:"Check, test and explain a policy file."`
+	Store       storeCmd       `cmd:"" help:"Back up, check and restore the store."`
+	Audit       auditCmd       `cmd:"" help:"Verify and export the audit log."`
+	Manifest    manifestCmd    `cmd:"" help:"Print what a chat needs to know of the app."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask the bot that runs here whether it lives, or with --ready whether it is ready."`
+	Docs        docsCmd        `cmd:"" help:"Rewrite the files that are generated: commands/COMMANDS.md and the demo's policy."`
+	Version     versionCmd     `cmd:"" help:"Print version, commit and Go version."`
 }
 
 // exitError is an error with the code that the process ends with.

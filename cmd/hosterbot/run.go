@@ -162,7 +162,7 @@ func (c *config) serveHealth(ctx context.Context, one *life, log *slog.Logger) (
 	mux := http.NewServeMux()
 	mux.Handle("/", health(one.bot.Health))
 	mux.Handle("GET /metrics", one.metrics())
-	go func() { served <- serve(ctx, l, mux) }()
+	go func() { served <- serve(ctx, l, mux, writeFor) }()
 	return served, nil
 }
 
