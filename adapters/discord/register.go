@@ -340,7 +340,9 @@ func (a *Adapter) registerOnce(ctx context.Context, guild string, wanted *discor
 		if !snowflake.MatchString(c.ID) {
 			return false, errors.New("list commands: the answer names no command")
 		}
-		err := a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointApplicationGuildCommand(a.self().app, guild, c.ID), body: wanted, urgency: result})
+		edit := *wanted
+		edit.Type = 0 // an edit has none
+		err := a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointApplicationGuildCommand(a.self().app, guild, c.ID), body: &edit, urgency: result})
 		if err != nil {
 			return false, fmt.Errorf("edit the command: %w", err)
 		}
