@@ -2,43 +2,12 @@ package discord_test
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/bwmarrin/discordgo"
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 )
-
-// gatewaySession is a session of discordgo's own.
-func (b *bench) gatewaySession(t *testing.T) *discordgo.Session {
-	t.Helper()
-	s, err := discordgo.New("Bot " + botToken)
-	require.NoError(t, err)
-	s.Client = &http.Client{Transport: toDouble{b.http.Transport, b.base}}
-	s.Dialer = &websocket.Dialer{NetDialContext: b.lis.dial}
-	s.Identify.Intents = 0
-	s.ShouldReconnectOnError = false
-	s.LogLevel = -1
-	return s
-}
-
-// toDouble leads discordgo to the double.
-type toDouble struct {
-	next http.RoundTripper
-	base string
-}
-
-func (d toDouble) RoundTrip(r *http.Request) (*http.Response, error) {
-	out := r.Clone(r.Context())
-	out.URL.Scheme, out.URL.Host = "http", strings.TrimPrefix(d.base, "http://")
-	if strings.Contains(out.URL.Path, "/interactions/") || strings.Contains(out.URL.Path, "/webhooks/") {
-		out.Header.Del("Authorization")
-	}
-	return d.next.RoundTrip(out)
-}
 
 // tree is a command to type.
 const tree = `{"name":"hoster","type":1,"description":"d","options":[
@@ -262,6 +231,13 @@ func TestDoubleOpensForms(t *testing.T) {
 	require.Equal(t, 204, b.answers(t, d, `{"type":7,"data":{"content":"done","components":[],"allowed_mentions":{"parse":[]}}}`).status)
 	require.Equal(t, "done", m.text, "it takes the place of what was pressed")
 	require.False(t, m.buttons[0].live)
+	public := b.do(t, "POST", posts, msg(`{"components":[{"type":1,"components":[{"type":2,"style":1,"label":"Go","custom_id":"go"}]}]}`))
+	d, err = b.presses(ben, str(public.body["id"]), "Go")
+	require.NoError(t, err)
+	require.Equal(t, 204, b.answers(t, d, `{"type":6}`).status)
+	require.Empty(t, b.w.heard())
+	require.Equal(t, 200, b.later(t, d, "PATCH", original, plain).status)
+	require.Contains(t, b.w.heard(), "for all")
 	for name, c := range map[string]struct{ parts, says string }{
 		"six parts":         {strings.TrimSuffix(strings.Repeat(`{"type":10,"content":"c"},`, 6), ","), "6 parts"},
 		"no input":          {`{"type":10,"content":"c"}`, "without an input"},
