@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/bwmarrin/discordgo"
@@ -58,6 +57,13 @@ const (
 	suggested       // choices
 )
 
+// turn is a lock that is held while Discord is waited for. It is a channel
+// because a bubble's clock stands still while somebody waits for a mutex.
+type turn chan struct{}
+
+func (t turn) Lock()   { t <- struct{}{} }
+func (t turn) Unlock() { <-t }
+
 // answer answers one command, click or form, for the eyes of one person.
 type answer struct {
 	a    *Adapter
@@ -65,7 +71,7 @@ type answer struct {
 	sink sink
 	stop func() bool
 
-	mu    sync.Mutex
+	mu    turn
 	stage stage
 	shown string // the message that a later card replaces; empty: none
 }
@@ -78,7 +84,7 @@ var (
 )
 
 func (a *Adapter) answerTo(c call, to sink) *answer {
-	s := &answer{a: a, call: c, sink: to}
+	s := &answer{a: a, call: c, sink: to, mu: make(turn, 1)}
 	if c.sort == lookup {
 		s.stop = func() bool { return true }
 		return s

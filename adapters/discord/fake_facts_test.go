@@ -51,7 +51,7 @@ const (
 	threadPerms = discordgo.PermissionCreatePublicThreads | discordgo.PermissionSendMessagesInThreads
 	botPerms    = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages | discordgo.PermissionEmbedLinks |
 		discordgo.PermissionAttachFiles | discordgo.PermissionReadMessageHistory | threadPerms
-	everyPerms = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages | discordgo.PermissionUseSlashCommands | discordgo.PermissionReadMessageHistory
+	everyPerms = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages | discordgo.PermissionUseApplicationCommands | discordgo.PermissionReadMessageHistory
 )
 
 // furnish puts the people, guilds and channels there.

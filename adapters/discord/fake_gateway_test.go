@@ -241,6 +241,9 @@ func (f *fake) hears(l *link, data []byte, resuming bool) {
 		case p.Op == 2:
 			f.identify(l, p.Data)
 		default:
+			if !resuming {
+				f.tb.Errorf("a session is resumed elsewhere than at its resume_gateway_url")
+			}
 			f.resume(l, p.Data)
 		}
 	case l.session == nil:
@@ -250,7 +253,6 @@ func (f *fake) hears(l *link, data []byte, resuming bool) {
 		f.tb.Errorf("op %d is nothing that the bot needs", p.Op)
 		f.shut(l, 4001)
 	}
-	_ = resuming
 }
 
 func tokenFits(given string) bool { return strings.TrimPrefix(given, "Bot ") == botToken }
@@ -346,6 +348,7 @@ func (f *fake) resume(l *link, data json.RawMessage) {
 		return
 	case d.Seq > s.seq:
 		f.tb.Errorf("resumed at %d, and %d is the last event", d.Seq, s.seq)
+		s.over = true
 		f.shut(l, 4007)
 		return
 	}

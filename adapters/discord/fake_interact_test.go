@@ -56,7 +56,6 @@ type modal struct {
 	values  map[string]string // what was typed, by custom_id
 	source  *message
 	channel *channel
-	done    bool
 }
 
 func (f *fake) interactionOf(c *call) *interaction {
@@ -171,13 +170,13 @@ func (f *fake) firstAnswer(in *interaction, c *call) answer {
 	return answer{}
 }
 
-// mayUpdate fails the test where a private answer takes the place of what
-// everybody sees. Discord lets it.
+// mayUpdate tells whether what was pressed is still there. A private answer has
+// no business in the place of what everybody sees.
 func (f *fake) mayUpdate(m *message) bool {
-	if m == nil || m.deleted {
-		return false
+	if m != nil && m.to == "" {
+		f.tb.Errorf("an answer replaced a message for all")
 	}
-	return true
+	return m != nil && !m.deleted
 }
 
 // answerIn is a message of the bot in answer to an interaction.
@@ -269,6 +268,9 @@ func (f *fake) webhook(c *call) answer {
 		}
 		if m.thinking && bare(c.body, c.files) {
 			return no(http.StatusBadRequest, 50006, "Cannot send an empty message")
+		}
+		if m == in.source {
+			f.mayUpdate(m)
 		}
 		in.followed = in.followed || m == in.original
 		f.write(m, c)

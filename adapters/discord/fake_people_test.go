@@ -63,14 +63,17 @@ func (d *deed) answered(within time.Duration) bool {
 	return d.f.await(within, func() bool { return d.in.shown > 0 })
 }
 
-// sees is what the person sees that is new since.
+// sees is what the person sees that is new since: copies, that no later edit
+// changes.
 func (d *deed) sees() []*message {
 	d.f.mu.Lock()
 	defer d.f.mu.Unlock()
 	var out []*message
 	for _, m := range d.f.messages {
 		if m.changed > d.mark && d.f.visible(m, d.in.user) {
-			out = append(out, m)
+			seen := *m
+			seen.buttons, seen.files = slices.Clone(m.buttons), slices.Clone(m.files)
+			out = append(out, &seen)
 		}
 	}
 	return out

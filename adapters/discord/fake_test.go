@@ -186,7 +186,7 @@ func (f *fake) close() {
 	_ = f.srv.Close()
 	f.mu.Lock()
 	for _, l := range f.links {
-		l.cut()
+		_ = l.ws.UnderlyingConn().Close() // a frame may be on its way to somebody who does not read
 	}
 	f.mu.Unlock()
 	f.ended.Wait()

@@ -49,7 +49,7 @@ func (f *fake) mayType(who string, ch *channel) error {
 		return errors.New("commands of a server cannot be typed in a direct message")
 	case f.people[who] == nil || f.people[who].bot:
 		return errors.New("nobody types that")
-	case f.perms(ch, who)&discordgo.PermissionUseSlashCommands == 0:
+	case f.perms(ch, who)&discordgo.PermissionUseApplicationCommands == 0:
 		return errors.New("the person does not see that channel, or may not use commands")
 	case ch.archived && ch.locked:
 		return errors.New("nobody types in a locked thread")

@@ -89,6 +89,8 @@ type conn struct {
 	a    *Adapter
 	ws   *websocket.Conn
 	down chan struct{} // closed when it has ended
+	// greeted is closed when HELLO has come.
+	greeted chan struct{}
 
 	write sync.Mutex
 
@@ -183,8 +185,8 @@ func (a *Adapter) dialable(address string) (string, error) {
 	q.Set("v", discordgo.APIVersion)
 	q.Set("encoding", "json")
 	u.RawQuery = q.Encode()
-	if u.Path == "" {
-		u.Path = "/"
+	if !strings.HasSuffix(u.Path, "/") {
+		u.Path += "/"
 	}
 	return u.String(), nil
 }
@@ -208,7 +210,7 @@ func (a *Adapter) connect(ctx, alive context.Context, h bot.Handler, s session) 
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", adapters.Quiet(err))
 	}
-	c := &conn{a: a, ws: ws, session: s, up: make(chan struct{}), down: make(chan struct{})}
+	c := &conn{a: a, ws: ws, session: s, up: make(chan struct{}), down: make(chan struct{}), greeted: make(chan struct{})}
 	a.readers.Go(func() { c.read(alive, h) })
 	late := make(chan struct{})
 	defer a.clock.AfterFunc(helloFor+readyFor, func() { close(late) })()
@@ -319,6 +321,7 @@ func (c *conn) hello(p payload) bool {
 	if again {
 		return true
 	}
+	close(c.greeted)
 	token := c.a.opts.Token.Reveal()
 	if s.id != "" {
 		return c.put(opResume, map[string]any{"token": token, "session_id": s.id, "seq": s.seq}) == nil
@@ -372,39 +375,39 @@ func (c *conn) arrive() {
 // watch sends heartbeats, and drops the connection when one is not answered
 // within one and a half intervals, or when HELLO does not come.
 func (c *conn) watch(ctx context.Context) {
-	began := c.a.clock.Now()
-	var next time.Time
-	for {
-		now := c.a.clock.Now()
-		c.mu.Lock()
-		beat, heard := c.beat, c.heard
-		c.mu.Unlock()
-		wake := began.Add(helloFor)
-		switch {
-		case beat == 0 && !now.Before(wake):
+	if greeted, err := adapters.Await(ctx, c.a.clock, c.greeted, helloFor); !greeted {
+		if err == nil {
 			c.drop("nothing heard")
-			return
-		case beat == 0:
-			wake = now.Add(min(wake.Sub(now), time.Second/4))
-		default:
-			if next.IsZero() { // the first comes within an interval, so that not all clients beat at once
-				next = now.Add(rand.N(beat))
-			}
-			if !now.Before(next) {
-				c.heartbeat()
-				next = now.Add(beat)
-			}
-			dead := heard.Add(beat + beat/2)
-			if !now.Before(dead) {
-				c.drop("no answer to heartbeats")
-				return
-			}
-			wake = next
-			if dead.Before(wake) {
-				wake = dead
-			}
 		}
-		if c.a.clock.Sleep(ctx, wake.Sub(now)) != nil {
+		return
+	}
+	c.mu.Lock()
+	beat := c.beat
+	c.mu.Unlock()
+	// The first comes within an interval, so that not all clients beat at once.
+	next := c.a.clock.Now().Add(rand.N(beat))
+	for {
+		c.mu.Lock()
+		dead := c.heard.Add(beat + beat/2)
+		c.mu.Unlock()
+		wake := next
+		if dead.Before(wake) {
+			wake = dead
+		}
+		if c.a.clock.Sleep(ctx, wake.Sub(c.a.clock.Now())) != nil {
+			return
+		}
+		now := c.a.clock.Now()
+		if !now.Before(next) {
+			c.heartbeat()
+			next = now.Add(beat)
+			continue
+		}
+		c.mu.Lock()
+		heard := c.heard
+		c.mu.Unlock()
+		if !now.Before(heard.Add(beat + beat/2)) {
+			c.drop("no answer to heartbeats")
 			return
 		}
 	}

@@ -26,6 +26,8 @@ const (
 	maxChoices    = 25
 	maxOptionHelp = 100
 	maxOptionLen  = 6000
+	// Source: Int53Type of https://github.com/discord/discord-api-spec
+	maxOptionNumber = 1<<53 - 1
 )
 
 const commandName = "hoster"
@@ -123,7 +125,7 @@ func options(cmd *bot.Command) []*discordgo.ApplicationCommandOption {
 			o.Type = discordgo.ApplicationCommandOptionInteger
 			if p.Kind.Min != 0 || p.Kind.Max != 0 {
 				least := float64(p.Kind.Min)
-				o.MinValue, o.MaxValue = &least, float64(p.Kind.Max)
+				o.MinValue, o.MaxValue = &least, min(float64(p.Kind.Max), maxOptionNumber)
 			}
 		case bot.Number:
 			o.Type = discordgo.ApplicationCommandOptionNumber
@@ -340,7 +342,9 @@ func (a *Adapter) registerOnce(ctx context.Context, guild string, wanted *discor
 		if !snowflake.MatchString(c.ID) {
 			return false, errors.New("list commands: the answer names no command")
 		}
-		err := a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointApplicationGuildCommand(a.self().app, guild, c.ID), body: wanted, urgency: result})
+		edit := *wanted
+		edit.Type = 0 // an edit has none
+		err := a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointApplicationGuildCommand(a.self().app, guild, c.ID), body: &edit, urgency: result})
 		if err != nil {
 			return false, fmt.Errorf("edit the command: %w", err)
 		}

@@ -33,7 +33,9 @@ func rowsOf() []bot.Command {
 	}
 	say := row("can")
 	say.Params = []bot.Param{{Name: "command", Kind: words, Summary: "Command to explain", Required: true, Positional: true, Rest: true}}
-	return []bot.Command{row("status"), say, list, remove, resize, row("vm show"), row("vm console"), row("job list")}
+	show, console := row("vm show"), row("vm console")
+	show.Params, console.Params = resize.Params[:1], resize.Params[:1]
+	return []bot.Command{row("status"), say, list, remove, resize, show, console, row("job list")}
 }
 
 func row(words string) bot.Command {

@@ -1,0 +1,148 @@
+package discord_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
+)
+
+const postRoute = "POST /channels/{channel_id}/messages"
+
+func TestManyPostsKeepThePaceOfDiscord(t *testing.T) {
+	play(t, &stub{}, func(s *scene) {
+		ended := make(chan error, 20)
+		for n := range 20 {
+			go func() {
+				_, err := s.a.Post(s.t.Context(), place(homeID), fmt.Sprint(n), bot.Card{Title: fmt.Sprint("Post ", n)})
+				ended <- err
+			}()
+		}
+		for range 20 {
+			require.NoError(s.t, <-ended)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		require.Len(s.t, s.messages, 20)
+		require.Zero(s.t, s.limited, "no call that Discord refuses")
+	})
+}
+
+func TestAPostWithoutAnAnswerStandsOnce(t *testing.T) {
+	for name, wrong := range map[string]func(s *scene) []fault{
+		"done, and the answer lost": func(s *scene) []fault { return []fault{s.doneButLost()} },
+		"a bad gateway":             func(*scene) []fault { return []fault{status(502)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, &stub{}, func(s *scene) {
+				s.next(postRoute, wrong(s)...)
+				_, err := s.a.Post(s.t.Context(), place(homeID), "key", bot.Card{Title: "Once"})
+				var post *bot.PostError
+				require.ErrorAs(s.t, err, &post)
+				require.True(s.t, post.Lost)
+				require.Equal(s.t, 1, s.count(postRoute), "the caller decides whether it is sent again")
+				ref, err := s.a.Post(s.t.Context(), place(homeID), "key", bot.Card{Title: "Once"})
+				require.NoError(s.t, err)
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				require.Len(s.t, s.messages, 1)
+				require.Equal(s.t, s.messages[0].id, ref.ID)
+			})
+		})
+	}
+}
+
+func TestDiscordAsksToWait(t *testing.T) {
+	play(t, &stub{}, func(s *scene) {
+		s.next(postRoute, tooMany(90, false))
+		_, err := s.a.Post(s.t.Context(), place(homeID), "key", bot.Card{Title: "Later"})
+		var post *bot.PostError
+		require.ErrorAs(s.t, err, &post)
+		require.Equal(s.t, 90*time.Second, post.RetryAfter)
+		require.False(s.t, post.Lost)
+		_, err = s.a.Post(s.t.Context(), place(homeID), "key", bot.Card{Title: "Later"})
+		require.ErrorAs(s.t, err, &post)
+		require.Equal(s.t, 1, s.count(postRoute), "nothing is sent before that")
+		s.pass(90 * time.Second)
+		_, err = s.a.Post(s.t.Context(), place(homeID), "key", bot.Card{Title: "Later"})
+		require.NoError(s.t, err)
+	})
+}
+
+func TestWhereThereCanBeNoThread(t *testing.T) {
+	play(t, &stub{}, func(s *scene) {
+		root, err := s.a.Post(s.t.Context(), place(threadless), "root", bot.Card{Op: 17, Title: "Delete"})
+		require.NoError(s.t, err)
+		in := root.Place
+		in.Thread = root.ID
+		_, err = s.a.Post(s.t.Context(), in, "line", bot.Card{Title: "ben approved"})
+		var post *bot.PostError
+		require.ErrorAs(s.t, err, &post)
+		require.True(s.t, post.Forbidden)
+		ana := bot.Account{Platform: "discord", Team: guildID, User: userID("ana")}
+		_, err = s.a.Post(s.t.Context(), in, "end", bot.Card{Title: "Done", Mentions: []bot.Account{ana}})
+		require.NoError(s.t, err, "the end is told all the same")
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		require.Equal(s.t, root.ID, s.messages[len(s.messages)-1].reply)
+	})
+}
+
+func TestPlacesAreLookedAtBeforehand(t *testing.T) {
+	play(t, &stub{}, func(s *scene) {
+		in := func(thread string) bot.Place {
+			p := place(homeID)
+			p.Thread = thread
+			return p
+		}
+		for name, c := range map[string]struct {
+			place bot.Place
+			says  string // "": the bot may post
+		}{
+			"home":                 {place(homeID), ""},
+			"a thread":             {in(openThread), ""},
+			"one that is archived": {in(archivedID), ""},
+			"one that is locked":   {in(lockedID), "locked"},
+			"no permission":        {place(closedID), "Send Messages"},
+			"no embeds":            {place(plainID), "Embed Links"},
+			"not seen":             {place(hiddenID), "does not see"},
+			"not there":            {place("12345"), "does not see"},
+			"another server":       {place(elsewhereID), ""},
+		} {
+			err := s.a.CanPost(s.t.Context(), c.place)
+			var person *bot.Error
+			switch {
+			case name == "another server":
+				require.Error(s.t, err, "a channel of another server than it says")
+			case c.says == "":
+				require.NoError(s.t, err, name)
+			default:
+				require.True(s.t, errors.As(err, &person), name)
+				require.Contains(s.t, person.Text, c.says, name)
+			}
+			s.pass(2 * time.Second)
+		}
+	})
+}
+
+func TestRolesGoByID(t *testing.T) {
+	play(t, &stub{}, func(s *scene) {
+		is := func(id, who string) bot.Membership {
+			m, _ := s.a.Member(context.Background(), bot.Group{Name: "leads", Platform: "discord", ID: id}, []bot.PolicyAccount{{Platform: "discord", ID: userID(who)}})
+			return m
+		}
+		require.Equal(s.t, bot.MemberYes, is(guildID+"/"+leadsRole, "dia"))
+		require.Equal(s.t, bot.MemberNo, is(guildID+"/"+leadsRole, "ben"))
+		require.Equal(s.t, bot.MemberNo, is(guildID+"/"+leadsThere, "ana"), "a role of the same name elsewhere is another one")
+		require.Equal(s.t, bot.MemberUnknown, is(otherGuild+"/"+leadsThere, "ana"), "a server that is not served")
+		require.Equal(s.t, bot.MemberNo, is(guildID+"/"+leadsRole, "eve"), "not a member at all")
+		s.pass(2 * time.Minute)
+		s.next("GET /guilds/{guild_id}/members/{user_id}", status(500))
+		require.Equal(s.t, bot.MemberUnknown, is(guildID+"/"+leadsRole, "dia"), "a look-up that failed")
+	})
+}
