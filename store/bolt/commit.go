@@ -135,7 +135,8 @@ type committer struct {
 	doubt error
 	// dead is what bbolt panicked with outside of any write. It may have kept
 	// its locks, so nothing is asked of it any more.
-	dead error
+	dead  error
+	paved paving
 }
 
 // run is the committer: it commits what waits, as soon as the commit before
@@ -247,6 +248,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	if err != nil {
 		return -1, err
 	}
+	c.paved.pave(s.file, b.Size())
 	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch))}
 	written := false
 	for i, w := range batch {
