@@ -135,7 +135,8 @@ type committer struct {
 	doubt error
 	// dead is what bbolt panicked with outside of any write. It may have kept
 	// its locks, so nothing is asked of it any more.
-	dead error
+	dead  error
+	paved paving
 }
 
 // run is the committer: it commits what waits, as soon as the commit before
@@ -176,10 +177,11 @@ func (s *Store) run() {
 
 // gather lets callers whose writes were just answered come back with their
 // next, so that they share a commit with those that came meanwhile. It gives
-// way as long as they keep coming. It does not wait for the first.
+// way as long as they keep coming, until half of all are there: the others make
+// their next ready while these are on the disk. It does not wait for the first.
 func (s *Store) gather(answered int) {
 	s.mu.Lock()
-	enough := min(len(s.waiting)+answered, maxBatch)
+	enough := min((len(s.waiting)+answered+1)/2, maxBatch)
 	s.mu.Unlock()
 	since, seen := time.Now(), 0
 	for {
@@ -247,6 +249,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	if err != nil {
 		return -1, err
 	}
+	c.paved.pave(s.file, b.Size())
 	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch))}
 	written := false
 	for i, w := range batch {
