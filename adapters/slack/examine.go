@@ -116,7 +116,7 @@ func unreachable(err error) error {
 	if errors.As(err, &fatal) {
 		return errors.New(fatal.Text)
 	}
-	return fmt.Errorf("Slack cannot be asked (%w): look at the network, a proxy and SLACK_API_URL", quiet(err))
+	return fmt.Errorf("no answer of Slack (%w): look at the network, a proxy and SLACK_API_URL", quiet(err))
 }
 
 // advice is an error for people in one line, with its hint.
