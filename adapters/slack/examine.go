@@ -21,14 +21,12 @@ func (a *Adapter) Checks(n bot.Needs) []bot.Check {
 	checks := []bot.Check{
 		{Name: botSetting, Run: ask.token},
 		{Name: "Slack scopes", Run: ask.scopes},
-	}
-	if !a.opts.AppToken.IsZero() { // else Slack calls the bot
-		checks = append(checks, bot.Check{Name: appSetting, Run: func(ctx context.Context) (string, error) {
+		{Name: appSetting, Run: func(ctx context.Context) (string, error) {
 			if _, err := a.openURL(ctx); err != nil {
 				return "", unreachable(err)
 			}
 			return "Slack takes it for Socket Mode", nil
-		}})
+		}},
 	}
 	for _, p := range n.Places {
 		if p.Platform != platform || p.Direct {
