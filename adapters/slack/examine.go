@@ -1,3 +1,5 @@
+//lint:file-ignore ST1005 an error begins with the name Slack
+
 package slack
 
 import (
@@ -116,7 +118,7 @@ func unreachable(err error) error {
 	if errors.As(err, &fatal) {
 		return errors.New(fatal.Text)
 	}
-	return fmt.Errorf("no answer of Slack (%w): look at the network, a proxy and SLACK_API_URL", quiet(err))
+	return fmt.Errorf("Slack cannot be asked (%w): look at the network, a proxy and SLACK_API_URL", quiet(err))
 }
 
 // advice is an error for people in one line, with its hint.

@@ -70,7 +70,7 @@ func TestChecksSayWhatToGrant(t *testing.T) {
 			"SLACK_APP_TOKEN": "FAIL: Slack refuses SLACK_APP_TOKEN: it lacks a scope (see Basic Information, App-Level Tokens)",
 		}},
 		"Slack is down": {func(f *fake) { f.next("auth.test", status(http.StatusBadGateway)) }, map[string]string{
-			"SLACK_BOT_TOKEN": "FAIL: no answer of Slack (",
+			"SLACK_BOT_TOKEN": "FAIL: Slack cannot be asked (",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

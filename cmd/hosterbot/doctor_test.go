@@ -35,7 +35,7 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}{
 		"all but Slack": {nil, []string{
 			"ok   settings: ", "ok   policy: ../../policies.yaml: 4 people, ", "ok   store: ", "ok   clock: ", "ok   HOSTERAPI_TOKEN: HosterAPI takes it, 5 VMs",
-			"FAIL SLACK_BOT_TOKEN: no answer of Slack (", "look at the network, a proxy and SLACK_API_URL",
+			"FAIL SLACK_BOT_TOKEN: Slack cannot be asked (", "look at the network, a proxy and SLACK_API_URL",
 			"FAIL channel slack:T01TEAM/C0OPS: ", "FAIL group oncall: ", "ok   other chats: the policy also names discord:",
 		}},
 		"settings":        {map[string]string{"HOSTERBOT_LOG": "loud", "HOSTERBOT_LISTEN": "x"}, []string{`FAIL HOSTERBOT_LOG: is "loud": expected debug`, `FAIL HOSTERBOT_LISTEN: is "x"`}},
