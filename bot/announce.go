@@ -160,6 +160,7 @@ func (b *Bot) postpone(ctx context.Context, owed []Owed, until time.Time) {
 // sendOwed puts one message into its chat, and returns what its thread looks
 // like then.
 func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
+	o.Card.Again = o.At.Before(b.started)
 	a, ok := b.adapters[o.Place.Platform]
 	if !ok {
 		return Thread{}, &PostError{Forbidden: true, Err: fmt.Errorf("no chat serves %s", o.Place.Platform)}
@@ -178,7 +179,7 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	}
 	// An end message comes after the root shows the end, whatever is owed.
 	if o.Kind != OwedLine || t.Root.IsZero() {
-		if t, err = b.sendRoot(ctx, a, &op, t); err != nil {
+		if t, err = b.sendRoot(ctx, a, &op, t, o.Card.Again); err != nil {
 			return Thread{}, err
 		}
 	}
@@ -215,8 +216,9 @@ func (b *Bot) thread(ctx context.Context, o Owed) (Thread, error) {
 }
 
 // sendRoot brings a root message up to date: it posts the first, edits one
-// that stands, and posts anew one that somebody deleted.
-func (b *Bot) sendRoot(ctx context.Context, a Adapter, op *Operation, t Thread) (Thread, error) {
+// that stands, and posts anew one that somebody deleted. again: one that is not
+// known of may stand all the same.
+func (b *Bot) sendRoot(ctx context.Context, a Adapter, op *Operation, t Thread, again bool) (Thread, error) {
 	now := b.clock.Now()
 	if !t.Root.IsZero() && t.Shown == op.Version {
 		return t, nil
@@ -235,6 +237,7 @@ func (b *Bot) sendRoot(ctx context.Context, a Adapter, op *Operation, t Thread) 
 		}
 	}
 	if err == nil && t.Root.IsZero() {
+		card.Again = again && t.Posted == 0
 		t.Root, err = a.Post(ctx, t.Place, fmt.Sprintf("root/%d/%s/%d", op.ID, t.Place, t.Posted), card)
 		t.Posted++
 	}

@@ -227,6 +227,36 @@ func TestMessagesOwedSurviveARestart(t *testing.T) {
 	require.Equal(t, 1, ends(w.slack, ops))
 }
 
+// What a killed process owed may stand already, and the chat is told so. Of
+// what is owed since, the bot knows.
+func TestAfterARestartAChatIsToldWhatMayStandAlready(t *testing.T) {
+	w := newWorld(t)
+	var down bool
+	again := map[string]bool{} // by operation, and whether it is a root
+	w.slack.onPost = func(p bot.Place, _ string, c bot.Card) error {
+		if down {
+			return errors.New("down")
+		}
+		again[fmt.Sprint(c.Op, p.Thread == "")] = c.Again
+		return nil
+	}
+	first := w.asked("4009")
+	w.skip(time.Second)
+	down = true
+	w.press("cho", w.code(first, "deny"))
+	second := w.asked("4010")
+	w.skip(time.Second)
+	down = false
+	w.restart()
+	w.skip(10 * time.Minute)
+	third := w.asked("4011")
+	w.due()
+	require.Equal(t, map[string]bool{
+		fmt.Sprint(first, true): false, fmt.Sprint(first, false): true, // root and end
+		fmt.Sprint(second, true): true, fmt.Sprint(third, true): false,
+	}, again)
+}
+
 func TestAPostWhoseAnswerIsLostIsTriedUnderItsKey(t *testing.T) {
 	w := newWorld(t)
 	keys := map[string]int{}

@@ -3,9 +3,11 @@ package bot
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
@@ -97,7 +99,7 @@ func split(line string) ([]string, error) {
 	if curly {
 		line = straighten.Replace(line)
 	}
-	words, err := shlex.Split(line)
+	words, err := shellWords(line)
 	if err != nil {
 		return nil, Errorf(Invalid, "A quote is not closed. Close it, or leave it out.")
 	}
@@ -107,6 +109,38 @@ func split(line string) ([]string, error) {
 		}
 	}
 	return words, nil
+}
+
+// lexer is a shlex lexer and what it reads from. Making one costs more than
+// reading a line with it, and at the end of one line it is ready for the next.
+type lexer struct {
+	line  strings.Reader
+	words *shlex.Lexer
+}
+
+var lexers = sync.Pool{New: func() any {
+	l := new(lexer)
+	l.words = shlex.NewLexer(&l.line)
+	return l
+}}
+
+// shellWords is shlex.Split with a lexer that was used before.
+func shellWords(line string) ([]string, error) {
+	l := lexers.Get().(*lexer)
+	l.line.Reset(line)
+	var words []string
+	for {
+		word, err := l.words.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			l.line.Reset("")
+			lexers.Put(l)
+			return words, nil
+		case err != nil: // where it stands now is not known: it is not used again
+			return nil, err
+		}
+		words = append(words, word)
+	}
 }
 
 // undash makes two hyphens of a long dash before a flag's name.

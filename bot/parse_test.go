@@ -2,7 +2,9 @@ package bot_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -267,6 +269,34 @@ func quoted(v string) string {
 		return "'" + v + "'"
 	}
 	return `"` + strings.ReplaceAll(v, `"`, `"'"'"`) + `"`
+}
+
+// One lexer reads many lines: none of them sees anything of another's, also
+// after one that it could not read to its end.
+func TestParseKeepsLinesApart(t *testing.T) {
+	w := newWorld(t)
+	names := w.rules.Current().Label
+	var wg sync.WaitGroup
+	wrong := make(chan string, 8*200)
+	for range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				if _, err := w.cat.Parse(fmt.Sprintf(`op note --text "left open %d`, i), names); err == nil {
+					wrong <- "an open quote was taken"
+				}
+				text := fmt.Sprintf("note %d of 'many'", i)
+				p, err := w.cat.Parse(fmt.Sprintf("op note --text %q", text), names)
+				if got := p.Args.Text("text"); err != nil || got != text {
+					wrong <- fmt.Sprintf("%q became %q: %v", text, got, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(wrong)
+	for w := range wrong {
+		require.Fail(t, w)
+	}
 }
 
 // FuzzParse: nothing panics, every error is for people, and what was

@@ -41,6 +41,9 @@ type Card struct {
 	// Secrets are shown to the one person the card goes to, after all else.
 	// They are never stored.
 	Secrets []Shown `json:"-"`
+	// Again says that it may stand in its place already: a process that was
+	// killed owed it, and may have posted it.
+	Again bool `json:"-"`
 }
 
 // Shown is a secret with its label, for one pair of eyes.

@@ -36,12 +36,12 @@ func (b *Bot) settle(ctx context.Context, op Operation) error {
 		return b.needsPerson(ctx, op, v.Text, v.VM)
 	case v.Is == Done:
 		op.Hint = ""
-		_, err := b.end(ctx, "", op, SettledDone, "No answer came, and it is done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
+		_, err := b.end(ctx, "", op, SettledDone, unanswered(&op)+", and it is done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
 		return err
 	case !over:
 	case v.Is == NotDone:
 		op.Hint = ""
-		_, err := b.end(ctx, "", op, SettledNotDone, "No answer came, and it was not done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
+		_, err := b.end(ctx, "", op, SettledNotDone, unanswered(&op)+", and it was not done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
 		return err
 	default:
 		return b.needsPerson(ctx, op, v.Text, 0)
@@ -52,11 +52,20 @@ func (b *Bot) settle(ctx context.Context, op Operation) error {
 	return err
 }
 
+// unanswered says why an outcome is not known: the answer was lost on its way,
+// or with the process or the store that waited for it.
+func unanswered(op *Operation) string {
+	if n := len(op.Attempts); n == 0 || op.Attempts[n-1].Ended.IsZero() || op.Attempts[n-1].Class == Accepted {
+		return "No answer is on record"
+	}
+	return "No answer came"
+}
+
 // needsPerson leaves it to a person how a lost call ended.
 func (b *Bot) needsPerson(ctx context.Context, op Operation, why string, vm int64) error {
 	op.Probably = vm
 	op.Hint = "Look at the provider's side, then press Resolve, or: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
-	_, err := b.end(ctx, "", op, NeedsHuman, "No answer came. "+why, Record{Kind: "settled", Decision: string(Person), Text: why})
+	_, err := b.end(ctx, "", op, NeedsHuman, unanswered(&op)+". "+why, Record{Kind: "settled", Decision: string(Person), Text: why})
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -127,21 +128,10 @@ func (s *answer) Form(ctx context.Context, f bot.Form) error {
 	}
 	err := s.a.open(ctx, s.call.trigger, view)
 	if err != nil && s.call.sort == submission {
-		err = s.reply(ctx, wayBack(f))
+		err = s.reply(ctx, adapters.WayBack(f, f.Code))
 	}
 	s.answered = err == nil
 	return err
-}
-
-// wayBack is a card that says what was wrong with a form which has closed.
-func wayBack(f bot.Form) bot.Card {
-	c := bot.Card{Tone: bot.Warn, Title: "The form was not accepted: " + f.Title, Buttons: []bot.Button{{Label: "Open it again", Style: bot.Primary, Code: f.Code}}}
-	for _, field := range f.Fields {
-		if field.Error != "" {
-			c.Fields = append(c.Fields, bot.Field{Label: field.Label, Value: field.Error})
-		}
-	}
-	return c
 }
 
 // Reply implements bot.Responder. Where Slack can, a later card takes the
@@ -199,16 +189,7 @@ func (s *answer) File(ctx context.Context, f bot.File) error {
 	if len(f.Data) > inCode {
 		return bot.Errorf(bot.Unavailable, "%s", why).WithHint("It is too long to show here. Try again later, or page with Next.").Because(err)
 	}
-	return s.aside(ctx, bot.Card{Tone: bot.Warn, Title: "The file could not be sent, so here it is", Lines: []string{why}, Table: asTable(f)})
-}
-
-// asTable shows a file line by line.
-func asTable(f bot.File) *bot.Table {
-	t := &bot.Table{Columns: []bot.Column{{Name: f.Name}}}
-	for line := range strings.SplitSeq(strings.TrimSuffix(string(f.Data), "\n"), "\n") {
-		t.Rows = append(t.Rows, []string{bot.Clean(line)})
-	}
-	return t
+	return s.aside(ctx, bot.Card{Tone: bot.Warn, Title: "The file could not be sent, so here it is", Lines: []string{why}, Table: adapters.FileTable(f)})
 }
 
 // aside answers without replacing what stands there.
@@ -260,7 +241,7 @@ func (a *Adapter) respond(ctx context.Context, u *replyURL, from origin, m messa
 // beside the first may not.
 func (a *Adapter) insist(ctx context.Context, u *replyURL, msg urlMessage, beside bool) (done bool, err error) {
 	for try := range urlTries {
-		wait := max(backoff(try), retryAfter(err))
+		wait := max(adapters.Backoff(try), retryAfter(err))
 		if wait > waitURL || a.clock.Sleep(ctx, wait) != nil {
 			break
 		}
@@ -271,7 +252,7 @@ func (a *Adapter) insist(ctx context.Context, u *replyURL, msg urlMessage, besid
 		switch {
 		case err == nil, ctx.Err() != nil:
 			return true, err
-		case retryAfter(err) > 0, unsent(err):
+		case retryAfter(err) > 0, adapters.Unsent(err):
 		case lost(err) && beside:
 			return true, err
 		case lost(err):
@@ -299,7 +280,7 @@ func (a *Adapter) postURL(ctx context.Context, url string, m urlMessage) error {
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := a.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("response_url: %w", quiet(err))
+		return fmt.Errorf("response_url: %w", adapters.Quiet(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
@@ -366,11 +347,11 @@ func (a *Adapter) upload(ctx context.Context, user string, f bot.File) error {
 	up, err := a.api.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: f.Name, FileSize: len(f.Data)})
 	if err != nil {
 		a.limits.pause(methodFiles, "", retryAfter(err))
-		return fmt.Errorf("files.getUploadURLExternal: %w", quiet(err))
+		return fmt.Errorf("files.getUploadURLExternal: %w", adapters.Quiet(err))
 	}
 	err = a.api.UploadToURL(ctx, slack.UploadToURLParameters{UploadURL: up.UploadURL, Reader: bytes.NewReader(f.Data), Filename: f.Name})
 	if err != nil {
-		return fmt.Errorf("upload: %w", quiet(err))
+		return fmt.Errorf("upload: %w", adapters.Quiet(err))
 	}
 	title := f.Title
 	if title == "" {
@@ -381,7 +362,7 @@ func (a *Adapter) upload(ctx context.Context, user string, f bot.File) error {
 	})
 	if err != nil {
 		a.limits.pause(methodFiles, "", retryAfter(err))
-		return fmt.Errorf("files.completeUploadExternal: %w", quiet(err))
+		return fmt.Errorf("files.completeUploadExternal: %w", adapters.Quiet(err))
 	}
 	return nil
 }

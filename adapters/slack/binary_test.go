@@ -261,7 +261,7 @@ func (w *world) start() {
 	require.NoError(w.tb, err)
 	cmd := exec.Command(file, "run")
 	env := map[string]string{
-		"HOSTERAPI_URL": w.api, "HOSTERAPI_TOKEN": hosterKey, "HOSTERBOT_API_RATE": "1000",
+		"HOSTERAPI_URL": w.api, "HOSTERAPI_TOKEN": hosterKey, "HOSTERBOT_API_RATE": "100000",
 		"SLACK_BOT_TOKEN": botToken, "SLACK_APP_TOKEN": appToken, "SLACK_API_URL": w.base + "/api/",
 		"HOSTERBOT_AUDIT_KEY": auditKey, "HOSTERBOT_POLICY": filepath.Join(w.dir, "policies.yaml"),
 		"HOSTERBOT_STORE": "bolt:" + filepath.Join(w.dir, "bot.db"), "HOSTERBOT_LISTEN": "off", "HOSTERBOT_TIME_SCALE": fmt.Sprint(w.scale),

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -21,60 +22,25 @@ const (
 
 // calls are the handlers under way and what they have to acknowledge.
 type calls struct {
+	adapters.Workers
 	clock bot.Clock
 	slots chan struct{}
 	busy  chan struct{}
 	acked atomic.Int64 // when the last acknowledgement was written
 
 	mu       sync.Mutex
-	closed   bool
-	wait     sync.WaitGroup
 	inFlight map[string]*delivery
 }
 
 func newCalls(clock bot.Clock) *calls {
 	return &calls{
 		clock: clock, slots: make(chan struct{}, callsAtOnce), busy: make(chan struct{}, busyAtOnce),
-		inFlight: make(map[string]*delivery), closed: true,
+		inFlight: make(map[string]*delivery),
 	}
-}
-
-func (c *calls) open() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = false
-}
-
-// close lets nothing begin any more, and returns when all has ended.
-func (c *calls) close() {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	c.wait.Wait()
 }
 
 // lastAck is when something was last acknowledged.
 func (c *calls) lastAck() time.Time { return time.Unix(0, c.acked.Load()) }
-
-// start runs f on a goroutine, if one of the slots is free. It never waits.
-func (c *calls) start(slots chan struct{}, f func()) bool {
-	select {
-	case slots <- struct{}{}:
-	default:
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		<-slots
-		return true // the process ends: whoever asks sees that nobody answers
-	}
-	c.wait.Go(func() {
-		defer func() { <-slots }()
-		f()
-	})
-	return true
-}
 
 // delivery is something that Slack waits to hear of: one envelope, or several
 // of the same content.
@@ -90,13 +56,19 @@ type delivery struct {
 }
 
 type envelopeOn struct {
-	conn *conn
-	id   string
+	source source
+	id     string
+}
+
+// source is where an envelope came from: a socket, or a request.
+type source interface {
+	// acknowledge answers an envelope; nil is an empty answer.
+	acknowledge(id string, answer any) error
 }
 
 // begin takes an envelope in. It is false for one that is under way already:
 // that one's acknowledgement goes to both.
-func (c *calls) begin(key string, on *conn, id string) (*delivery, bool) {
+func (c *calls) begin(key string, on source, id string) (*delivery, bool) {
 	c.mu.Lock()
 	if d := c.inFlight[key]; d != nil {
 		c.mu.Unlock()
@@ -120,7 +92,7 @@ func (d *delivery) end() {
 	delete(d.calls.inFlight, d.key)
 }
 
-func (d *delivery) join(on *conn, id string) {
+func (d *delivery) join(on source, id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e := envelopeOn{on, id}
@@ -162,11 +134,7 @@ func (d *delivery) ack(answer any) error {
 }
 
 func (d *delivery) write(e envelopeOn) error {
-	frame, err := ackFrame(e.id, d.answer)
-	if err != nil {
-		return err
-	}
-	err = e.conn.send(frame)
+	err := e.source.acknowledge(e.id, d.answer)
 	d.calls.acked.Store(d.calls.clock.Now().UnixNano())
 	return err
 }

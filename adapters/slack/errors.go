@@ -4,32 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/slack-go/slack"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
-
-// FatalError is a refusal that no retry mends: wrong, revoked or too weak
-// credentials. Its text says what to change where.
-type FatalError struct {
-	Text string
-	Err  error // the cause; may be nil
-}
-
-func (e *FatalError) Error() string {
-	if e.Err != nil {
-		return e.Text + ": " + e.Err.Error()
-	}
-	return e.Text
-}
-
-// Unwrap gives the cause.
-func (e *FatalError) Unwrap() error { return e.Err }
 
 // refused are the codes of a token that Slack does not take, and what to do.
 // Source: https://docs.slack.dev/reference/methods/auth.test#errors
@@ -59,6 +41,8 @@ func code(err error) string {
 const (
 	botSetting = "SLACK_BOT_TOKEN"
 	appSetting = "SLACK_APP_TOKEN"
+	// signingSetting is what requests of the HTTP mode are checked with.
+	signingSetting = "SLACK_SIGNING_SECRET"
 )
 
 var shownAt = map[string]string{
@@ -66,7 +50,7 @@ var shownAt = map[string]string{
 	appSetting: "Basic Information, App-Level Tokens",
 }
 
-// credentials turns a refused token into a FatalError.
+// credentials turns a refused token into an adapters.FatalError.
 func credentials(setting string, err error) error {
 	why, ok := refused[code(err)]
 	if !ok {
@@ -76,7 +60,7 @@ func credentials(setting string, err error) error {
 	if errors.As(err, &answer) && answer.Needed != "" {
 		why += " (" + bot.Clean(answer.Needed) + ")"
 	}
-	return &FatalError{Text: fmt.Sprintf("Slack refuses %s: %s (see %s)", setting, why, shownAt[setting]), Err: err}
+	return &adapters.FatalError{Text: fmt.Sprintf("Slack refuses %s: %s (see %s)", setting, why, shownAt[setting]), Err: err}
 }
 
 // Codes of chat.* that say where the fault lies.
@@ -112,19 +96,11 @@ func retryAfter(err error) time.Duration {
 	return max(limited.RetryAfter, time.Second)
 }
 
-// unsent tells whether nothing of a call left this machine, so that it can be
-// made again.
-func unsent(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
-}
-
 // lost tells whether a call may have been done although its answer says
 // nothing: no answer, half an answer, or a fault inside Slack.
 func lost(err error) bool {
 	var early *bot.PostError // made before the call
-	if err == nil || errors.As(err, &early) || retryAfter(err) > 0 || unsent(err) {
+	if err == nil || errors.As(err, &early) || retryAfter(err) > 0 || adapters.Unsent(err) {
 		return false
 	}
 	if c := code(err); c != "" {
@@ -146,18 +122,8 @@ func postError(what string, err error) error {
 	c := code(err)
 	return &bot.PostError{
 		Gone: gone[c], Forbidden: forbidden[c], Lost: lost(err), RetryAfter: retryAfter(err),
-		Err: fmt.Errorf("%s: %w", what, quiet(err)),
+		Err: fmt.Errorf("%s: %w", what, adapters.Quiet(err)),
 	}
-}
-
-// quiet takes URLs out of an error: whoever holds a response_url can speak as
-// the bot.
-func quiet(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // ended tells whether an error only says that ctx has ended.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -23,12 +24,18 @@ func (a *Adapter) Checks(n bot.Needs) []bot.Check {
 	checks := []bot.Check{
 		{Name: botSetting, Run: ask.token},
 		{Name: "Slack scopes", Run: ask.scopes},
-		{Name: appSetting, Run: func(ctx context.Context) (string, error) {
+	}
+	if a.overHTTP() {
+		checks = append(checks, bot.Check{Name: signingSetting, Run: func(context.Context) (string, error) {
+			return "is set; only a request from Slack shows whether it is right", nil
+		}})
+	} else {
+		checks = append(checks, bot.Check{Name: appSetting, Run: func(ctx context.Context) (string, error) {
 			if _, err := a.openURL(ctx); err != nil {
 				return "", unreachable(err)
 			}
 			return "Slack takes it for Socket Mode", nil
-		}},
+		}})
 	}
 	for _, p := range n.Places {
 		if p.Platform != platform || p.Direct {
@@ -53,7 +60,7 @@ func (a *Adapter) Checks(n bot.Needs) []bot.Check {
 				return "", err
 			}
 			if _, err := a.Member(ctx, g, nil); err != nil {
-				return "", fmt.Errorf("the members of %s cannot be read (%w): the group's ID belongs under groups in the policy, as slack_usergroup: TEAM/GROUP", bot.Clean(g.ID), quiet(err))
+				return "", fmt.Errorf("the members of %s cannot be read (%w): the group's ID belongs under groups in the policy, as slack_usergroup: TEAM/GROUP", bot.Clean(g.ID), adapters.Quiet(err))
 			}
 			return "its members can be read", nil
 		}})
@@ -114,11 +121,11 @@ var errFirst = errors.New("not known while SLACK_BOT_TOKEN does not work: mend t
 
 // unreachable says what to do where the fault lies on the way.
 func unreachable(err error) error {
-	var fatal *FatalError
+	var fatal *adapters.FatalError
 	if errors.As(err, &fatal) {
 		return errors.New(fatal.Text)
 	}
-	return fmt.Errorf("Slack cannot be asked (%w): look at the network, a proxy and SLACK_API_URL", quiet(err))
+	return fmt.Errorf("Slack cannot be asked (%w): look at the network, a proxy and SLACK_API_URL", adapters.Quiet(err))
 }
 
 // advice is an error for people in one line, with its hint.

@@ -241,7 +241,7 @@ func (a *Adapter) open(ctx context.Context, trigger string, view slack.ModalView
 	defer cancel()
 	if _, err := a.api.OpenViewContext(ctx, trigger, view); err != nil {
 		a.limits.pause(methodViews, "", retryAfter(err))
-		return fmt.Errorf("%s: %w", methodViews, quiet(err))
+		return fmt.Errorf("%s: %w", methodViews, adapters.Quiet(err))
 	}
 	return nil
 }

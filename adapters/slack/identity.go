@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
-	"golang.org/x/sync/singleflight"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -21,67 +20,8 @@ const (
 	hiddenFor   = 5 * time.Second // channels that the bot cannot see: it may be invited any moment
 	groupsFor   = time.Minute
 	directsFor  = time.Hour
-	remembered  = 10_000 // entries of each kind
 	askFor      = 5 * time.Second
 )
-
-// memory keeps what was looked up. Those who ask for the same at once share
-// one call; a failure is told to them, and kept by nobody.
-type memory[V any] struct {
-	clock bot.Clock
-	keep  func(V) time.Duration
-	calls singleflight.Group
-
-	mu    sync.Mutex
-	known map[string]known[V]
-}
-
-type known[V any] struct {
-	value V
-	until time.Time
-}
-
-func newMemory[V any](clock bot.Clock, keep func(V) time.Duration) *memory[V] {
-	return &memory[V]{clock: clock, keep: keep, known: make(map[string]known[V])}
-}
-
-// always keeps whatever it is for d.
-func always[V any](d time.Duration) func(V) time.Duration { return func(V) time.Duration { return d } }
-
-func (m *memory[V]) recall(key string) (V, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	k, ok := m.known[key]
-	return k.value, ok && m.clock.Now().Before(k.until)
-}
-
-// get recalls a value, or looks it up.
-func (m *memory[V]) get(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
-	if v, ok := m.recall(key); ok {
-		return v, nil
-	}
-	return m.refresh(ctx, key, look)
-}
-
-// refresh looks a value up, whatever is remembered.
-func (m *memory[V]) refresh(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
-	v, err, _ := m.calls.Do(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(ctx, askFor)
-		defer cancel()
-		v, err := look(ctx)
-		if err != nil {
-			return v, err
-		}
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if len(m.known) >= remembered {
-			clear(m.known)
-		}
-		m.known[key] = known[V]{v, m.clock.Now().Add(m.keep(v))}
-		return v, nil
-	})
-	return v.(V), err
-}
 
 // account is who somebody is: by the IDs of workspace and member. Guests,
 // bots and members of other workspaces are marked. An error means that Slack
@@ -91,14 +31,14 @@ func (a *Adapter) account(ctx context.Context, team, user string) (bot.Account, 
 	if team == "" || user == "" {
 		return acc, fmt.Errorf("the payload names no account")
 	}
-	guest, err := a.users.get(ctx, user, func(ctx context.Context) (bool, error) {
+	guest, err := a.users.Get(ctx, user, func(ctx context.Context) (bool, error) {
 		if err := a.limits.enter(ctx, methodUsers, "", result); err != nil {
 			return false, err
 		}
 		u, err := a.api.GetUserInfoContext(ctx, user)
 		if err != nil {
 			a.limits.pause(methodUsers, "", retryAfter(err))
-			return false, fmt.Errorf("%s %s: %w", methodUsers, user, quiet(err))
+			return false, fmt.Errorf("%s %s: %w", methodUsers, user, adapters.Quiet(err))
 		}
 		return a.outsider(u), nil
 	})
@@ -141,7 +81,7 @@ func (a *Adapter) lookAt(id string) func(context.Context) (channel, error) {
 		}
 		if err != nil {
 			a.limits.pause(methodChannels, "", retryAfter(err))
-			return channel{}, fmt.Errorf("%s %s: %w", methodChannels, id, quiet(err))
+			return channel{}, fmt.Errorf("%s %s: %w", methodChannels, id, adapters.Quiet(err))
 		}
 		return channel{
 			member: c.IsMember || c.IsIM || c.IsMpIM, archived: c.IsArchived, readOnly: c.IsReadOnly,
@@ -165,7 +105,7 @@ func (a *Adapter) place(ctx context.Context, user string, from origin) bot.Place
 		}
 		return p
 	}
-	c, err := a.channels.get(ctx, from.Channel, a.lookAt(from.Channel))
+	c, err := a.channels.Get(ctx, from.Channel, a.lookAt(from.Channel))
 	p.Shared = err != nil || c.shared
 	if err != nil {
 		a.log.Warn("channel counts as shared", "channel", from.Channel, "err", err)
@@ -180,14 +120,14 @@ func direct(from origin) bool {
 
 // directWith is the private conversation of the bot with somebody.
 func (a *Adapter) directWith(ctx context.Context, user string) (string, error) {
-	return a.directs.get(ctx, user, func(ctx context.Context) (string, error) {
+	return a.directs.Get(ctx, user, func(ctx context.Context) (string, error) {
 		if err := a.limits.enter(ctx, methodDirect, "", result); err != nil {
 			return "", err
 		}
 		c, _, _, err := a.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
 		if err != nil {
 			a.limits.pause(methodDirect, "", retryAfter(err))
-			return "", fmt.Errorf("%s: %w", methodDirect, quiet(err))
+			return "", fmt.Errorf("%s: %w", methodDirect, adapters.Quiet(err))
 		}
 		if c == nil || c.ID == "" {
 			return "", fmt.Errorf("%s: the answer names no channel", methodDirect)
@@ -208,9 +148,9 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 	if p.Direct {
 		return nil
 	}
-	c, err := a.channels.get(ctx, p.Channel, a.lookAt(p.Channel))
+	c, err := a.channels.Get(ctx, p.Channel, a.lookAt(p.Channel))
 	if err == nil && (!c.member || c.archived || c.readOnly) {
-		c, err = a.channels.refresh(ctx, p.Channel, a.lookAt(p.Channel))
+		c, err = a.channels.Refresh(ctx, p.Channel, a.lookAt(p.Channel))
 	}
 	switch {
 	case err != nil:
@@ -245,14 +185,14 @@ func (a *Adapter) Member(ctx context.Context, g bot.Group, accounts []bot.Policy
 	if !ok || g.Platform != platform || team != a.team() {
 		return bot.MemberUnknown, fmt.Errorf("group %s: not of this workspace", g.Name)
 	}
-	members, err := a.groups.get(ctx, id, func(ctx context.Context) (map[string]bool, error) {
+	members, err := a.groups.Get(ctx, id, func(ctx context.Context) (map[string]bool, error) {
 		if err := a.limits.enter(ctx, methodGroups, "", result); err != nil {
 			return nil, err
 		}
 		users, err := a.api.GetUserGroupMembersContext(ctx, id)
 		if err != nil {
 			a.limits.pause(methodGroups, "", retryAfter(err))
-			return nil, fmt.Errorf("%s %s: %w", methodGroups, id, quiet(err))
+			return nil, fmt.Errorf("%s %s: %w", methodGroups, id, adapters.Quiet(err))
 		}
 		return set(users...), nil
 	})

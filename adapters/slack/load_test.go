@@ -146,22 +146,28 @@ func (w *world) bill() (cpu time.Duration, rss int64) {
 }
 
 // BenchmarkBinary drives the built bot through the double of Slack, and beside
-// it a bare echo bot on slack-go, the floor of what can be had. A row is one
-// run, however often it is asked for.
+// it a bare echo bot on slack-go, the floor of what can be had, and whatever bot
+// HOSTERBOT_BENCH_OTHER starts. A row is one run, however often it is asked for.
 func BenchmarkBinary(b *testing.B) {
 	people, policy := crowd()
 	type kind struct {
 		name, line string
-		floor      bool
+		other      []string // another bot; nil: ours
 	}
-	kinds := []kind{{"echo", "x", true}, {"read", "vm list", false}, {"mutation", "vm delete 4009", false}}
-	idle := make(map[bool]time.Duration)
-	floors := make(map[int]row) // by commands in flight
-	open := func(b *testing.B, floor bool) *world {
+	self, err := os.Executable()
+	require.NoError(b, err)
+	floor := []string{self}
+	kinds := []kind{{"echo", "x", floor}, {"open", "whoami", nil}, {"read", "vm list", nil}, {"mutation", "vm delete 4009", nil}}
+	if other := strings.Fields(os.Getenv(otherEnv)); len(other) > 0 {
+		kinds = append(kinds, kind{"other", "x", other})
+	}
+	idle := make(map[string]time.Duration) // what a start takes, by bot
+	floors := make(map[int]row)            // by commands in flight
+	open := func(b *testing.B, other []string) *world {
 		w := newWorld(b, settings{policy: policy, lean: true, empty: true, scale: 1, env: map[string]string{"HOSTERBOT_LOG": "error"}})
 		w.join(people)
-		if floor {
-			w.startEcho()
+		if other != nil {
+			w.startOther(other)
 			require.True(b, w.await(patience, func() bool { return w.openNow() >= 1 }))
 		} else {
 			w.start()
@@ -169,30 +175,31 @@ func BenchmarkBinary(b *testing.B) {
 		}
 		return w
 	}
-	for _, floor := range []bool{true, false} {
-		w := open(b, floor)
-		idle[floor], _ = w.bill()
-	}
 	for _, k := range kinds {
+		id := strings.Join(k.other, " ")
+		if _, known := idle[id]; !known {
+			w := open(b, k.other)
+			idle[id], _ = w.bill()
+		}
 		for _, n := range []int{1, 50, 200, 1000} {
 			var r row
 			b.Run(fmt.Sprintf("%s/%d_in_flight", k.name, n), func(b *testing.B) {
 				if r.perSecond == 0 {
-					w := open(b, k.floor)
+					w := open(b, k.other)
 					for i := range 8 { // the first asks of the provider and of Slack
 						w.one(fmt.Sprint("U", i+1), k.line)
 					}
 					most := int64(loadMost)
-					if k.floor { // it counts nobody's commands
+					if k.other != nil { // it counts nobody's commands
 						most = math.MaxInt64
 					}
 					before := len(w.sim.Calls())
 					r = w.load(n, k.line, most)
 					r.calls = len(w.sim.Calls()) - before
 					r.cpu, r.rss = w.bill()
-					r.cpu = max(r.cpu-idle[k.floor], 0) / time.Duration(len(r.ack))
+					r.cpu = max(r.cpu-idle[id], 0) / time.Duration(len(r.ack))
 				}
-				if k.floor {
+				if k.name == "echo" {
 					floors[n] = r
 				} else if f, ok := floors[n]; ok && f.cpu > 0 {
 					b.ReportMetric(r.perSecond/f.perSecond, "speed/floor")
@@ -254,12 +261,15 @@ func BenchmarkStart(b *testing.B) {
 // echoEnv makes the test binary the echo bot, with the API's address as value.
 const echoEnv = "HOSTERBOT_TEST_ECHO"
 
-// startEcho starts the echo bot in the bot's place.
-func (w *world) startEcho() {
-	self, err := os.Executable()
-	require.NoError(w.tb, err)
-	cmd := exec.Command(self)
-	cmd.Env = []string{echoEnv + "=" + w.base + "/api/"}
+// otherEnv is the command line of another bot to measure: it acknowledges
+// /hoster and answers through the response_url, as the echo bot does.
+const otherEnv = "HOSTERBOT_BENCH_OTHER"
+
+// startOther starts another bot in the bot's place.
+func (w *world) startOther(line []string) {
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), echoEnv+"="+w.base+"/api/",
+		"SLACK_API_URL="+w.base+"/api/", "SLACK_BOT_TOKEN="+botToken, "SLACK_APP_TOKEN="+appToken)
 	cmd.Stdout, cmd.Stderr = w.journal, w.journal
 	require.NoError(w.tb, cmd.Start())
 	p := &process{cmd: cmd, ended: make(chan struct{})}

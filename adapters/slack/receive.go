@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
@@ -132,21 +133,13 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	case "disconnect":
 		c.leave(e.Reason)
 	case "slash_commands", "interactive":
-		if !a.calls.start(a.calls.slots, func() { a.take(serving, h, c, e) }) {
+		if !a.calls.Start(a.calls.slots, func() { a.take(serving, h, c, e) }) {
 			a.overloaded(serving, c, e)
 		}
 	default:
-		a.acknowledge(c, e)
-	}
-}
-
-// acknowledge answers an envelope that means nothing here.
-func (a *Adapter) acknowledge(c *conn, e envelope) {
-	if e.EnvelopeID == "" {
-		return
-	}
-	if frame, err := ackFrame(e.EnvelopeID, nil); err == nil {
-		_ = c.send(frame)
+		if e.EnvelopeID != "" { // it means nothing here
+			_ = c.acknowledge(e.EnvelopeID, nil)
+		}
 	}
 }
 
@@ -246,13 +239,13 @@ func (p *interaction) filled(c *call) {
 }
 
 // take makes the bot do what an envelope asks for.
-func (a *Adapter) take(ctx context.Context, h bot.Handler, on *conn, e envelope) {
+func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, e envelope) {
 	c, err := parse(e)
 	if err != nil || c.sort == ignored {
 		if err != nil {
 			a.log.Warn("slack payload not understood", "type", bot.Clean(e.Type), "err", err)
 		}
-		a.acknowledge(on, e)
+		_ = on.acknowledge(e.EnvelopeID, nil)
 		return
 	}
 	d, first := a.calls.begin(c.key, on, e.EnvelopeID)
@@ -301,7 +294,7 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
 // whoWhere looks up the account and the place, both at once where the place is
 // not known.
 func (a *Adapter) whoWhere(ctx context.Context, c call) (who bot.Account, where bot.Place, err error) {
-	if _, known := a.channels.recall(c.from.Channel); known {
+	if _, known := a.channels.Recall(c.from.Channel); known {
 		where = a.place(ctx, c.user, c.from)
 		who, err = a.account(ctx, c.team, c.user)
 		return who, where, err
@@ -314,7 +307,7 @@ func (a *Adapter) whoWhere(ctx context.Context, c call) (who bot.Account, where 
 }
 
 // overloaded says at once that there is too much to do.
-func (a *Adapter) overloaded(ctx context.Context, on *conn, e envelope) {
+func (a *Adapter) overloaded(ctx context.Context, on source, e envelope) {
 	c, err := parse(e)
 	var answer any
 	switch {
@@ -322,22 +315,18 @@ func (a *Adapter) overloaded(ctx context.Context, on *conn, e envelope) {
 	case c.sort == lookup:
 		answer = noOptions
 	case c.sort == submission && len(c.fields) > 0: // it stays open, with what was typed
-		answer = formErrors(map[string]string{c.fields[0]: busy.Title + ". " + busy.Lines[0]})
+		answer = formErrors(map[string]string{c.fields[0]: adapters.Busy().Title + ". " + adapters.Busy().Lines[0]})
 	}
-	if frame, err := ackFrame(e.EnvelopeID, answer); err == nil {
-		_ = on.send(frame)
-	}
+	_ = on.acknowledge(e.EnvelopeID, answer)
 	if answer == nil && c.url != "" {
-		a.calls.start(a.calls.busy, func() {
+		a.calls.Start(a.calls.busy, func() {
 			u := &replyURL{url: c.url, public: true, until: a.clock.Now().Add(urlFor)}
-			if _, err := a.respond(ctx, u, origin{}, render(busy, "", a.clock.Now()), true); err != nil {
+			if _, err := a.respond(ctx, u, origin{}, render(adapters.Busy(), "", a.clock.Now()), true); err != nil {
 				a.log.Debug("overload not told", "err", err)
 			}
 		})
 	}
 }
-
-var busy = bot.Card{Tone: bot.Warn, Title: "The bot has too much to do right now", Lines: []string{"Nothing was done. Try again in a minute."}}
 
 // link is what Slack makes of names, channels and addresses in a text.
 var link = regexp.MustCompile(`<([^<>|]*)(?:\|([^<>]*))?>`)

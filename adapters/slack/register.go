@@ -2,6 +2,7 @@ package slack
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"hosterbot/bot"
@@ -24,8 +25,14 @@ var Scopes = []string{"commands", "chat:write", "im:write", "files:write", "user
 const maxHint = 60
 
 // Manifest is the app as Slack's "Create from a manifest" takes it: YAML, made
-// of the command table. Source: https://docs.slack.dev/reference/app-manifest
-func Manifest(catalogue *bot.Catalogue) ([]byte, error) {
+// of the command table. address is where Slack reaches HOSTERBOT_CHAT_LISTEN,
+// for the HTTP mode; empty is Socket Mode.
+// Source: https://docs.slack.dev/reference/app-manifest
+func Manifest(catalogue *bot.Catalogue, address string) ([]byte, error) {
+	address = strings.TrimSuffix(address, "/")
+	if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(address, "?#\"\\ ")) {
+		return nil, fmt.Errorf("%q: expected an address that Slack can reach, such as https://bot.example.com", bot.CleanMax(address, 100))
+	}
 	var b strings.Builder
 	b.WriteString(`# Slack app of hosterbot. Paste it at https://api.slack.com/apps, Create New App, From a manifest.
 display_information:
@@ -45,7 +52,11 @@ features:
       description: Look at servers and change them
       usage_hint: ` + quoted(usageHint(catalogue)) + `
       should_escape: false
-oauth_config:
+`)
+	if address != "" {
+		b.WriteString("      url: " + address + "/slack/commands\n")
+	}
+	b.WriteString(`oauth_config:
   scopes:
     bot:
 `)
@@ -55,10 +66,14 @@ oauth_config:
 	b.WriteString(`settings:
   interactivity:
     is_enabled: true
-  org_deploy_enabled: false
-  socket_mode_enabled: true
-  token_rotation_enabled: false
 `)
+	if address != "" {
+		b.WriteString("    request_url: " + address + "/slack/interactions\n    message_menu_options_url: " + address + "/slack/interactions\n")
+	}
+	fmt.Fprintf(&b, `  org_deploy_enabled: false
+  socket_mode_enabled: %t
+  token_rotation_enabled: false
+`, address == "")
 	return []byte(b.String()), nil
 }
 

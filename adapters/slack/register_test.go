@@ -26,7 +26,7 @@ func catalogue(t *testing.T) *bot.Catalogue {
 }
 
 func TestManifest(t *testing.T) {
-	text, err := slack.Manifest(catalogue(t))
+	text, err := slack.Manifest(catalogue(t), "")
 	require.NoError(t, err)
 	golden(t, "manifest", string(text))
 	require.Contains(t, string(text), `usage_hint: "help · vm list · job show \"12\""`)
@@ -34,4 +34,15 @@ func TestManifest(t *testing.T) {
 	list, _, _ := strings.Cut(after, "settings:")
 	require.Equal(t, "      - "+strings.Join(slack.Scopes, "\n      - ")+"\n", list, "all that is used, and nothing else")
 	require.NotContains(t, string(text), "event_subscriptions", "no event is used")
+}
+
+// Slack takes an app that it is to call only with all its addresses.
+func TestManifestOfTheHTTPMode(t *testing.T) {
+	text, err := slack.Manifest(catalogue(t), "https://bot.example.com/")
+	require.NoError(t, err)
+	golden(t, "manifest_http", string(text))
+	for _, wrong := range []string{"http://bot.example.com", "bot.example.com", "https://", "https://bot.example.com/?a=b", "https://bot.example.com/\"\nx: y"} {
+		_, err := slack.Manifest(catalogue(t), wrong)
+		require.ErrorContains(t, err, "https://bot.example.com", wrong)
+	}
 }

@@ -3,7 +3,6 @@ package slack
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,9 +38,6 @@ const (
 	fitColumn = 110   // columns of a table set in columns; wider ones wrap on every screen
 )
 
-// tones are the mark before a title: colour alone says nothing to some.
-var tones = map[bot.Tone]string{bot.Good: "✅ ", bot.Busy: "⏳ ", bot.Warn: "⚠️ ", bot.Bad: "❌ "}
-
 var styles = map[bot.Style]slack.Style{bot.Primary: slack.StylePrimary, bot.Danger: slack.StyleDanger}
 
 // message is a card as it is sent: blocks, and the same as text for
@@ -64,7 +60,7 @@ func render(c bot.Card, team string, now time.Time) message {
 	}
 	l := layout{now: now, most: maxBlocks - 1 - len(last), room: max(fitAll-spent, fitChunk)}
 	if title := strong(adapters.Truncate(c.Title, fitTitle), now); title != "" {
-		l.section(mrkdwn(tones[c.Tone] + title))
+		l.section(mrkdwn(adapters.Mark(c.Tone) + title))
 	}
 	l.lines("line", c.Lines)
 	l.fields(c.Fields)
@@ -78,7 +74,7 @@ func render(c bot.Card, team string, now time.Time) message {
 	if pinged := mentions(c.Mentions, team); pinged != "" {
 		l.section(mrkdwn(pinged))
 	}
-	if cut := l.cutText(); cut != "" {
+	if cut := l.cut.String(); cut != "" {
 		l.blocks = append(l.blocks, small(plain(cut)))
 	}
 	return message{text: text(c, now), blocks: append(l.blocks, last...)}
@@ -112,27 +108,7 @@ func (m message) bare() message {
 
 // text is the plain form of a card, without its secrets.
 func text(c bot.Card, now time.Time) string {
-	lines := make([]string, 0, 8)
-	if c.Title != "" {
-		lines = append(lines, tones[c.Tone]+c.Title)
-	}
-	lines = append(lines, c.Lines...)
-	for _, f := range c.Fields {
-		lines = append(lines, f.Label+": "+f.Value)
-	}
-	if c.Table != nil {
-		if len(c.Table.Rows) == 0 {
-			lines = append(lines, c.Table.Empty)
-		} else {
-			lines = append(lines, adapters.Columns(c.Table, now, utf8.RuneCountInString)...)
-		}
-	}
-	if c.Bar != nil {
-		lines = append(lines, c.Bar.String())
-	}
-	lines = append(lines, c.Notes...)
-	lines = slices.DeleteFunc(lines, blank)
-	all := bot.Flat(strings.Join(lines, "\n"), now)
+	all := adapters.Plain(c, now)
 	for n := fitText; ; n = n * 2 / 3 {
 		short := neutral(adapters.Truncate(all, n))
 		switch {
@@ -151,12 +127,7 @@ type layout struct {
 	blocks []slack.Block
 	most   int // blocks
 	room   int // characters
-	cut    []cutOff
-}
-
-type cutOff struct {
-	n    int
-	what string
+	cut    adapters.Cuts
 }
 
 // add takes a block, if there is room for it.
@@ -175,27 +146,6 @@ func (l *layout) section(t *slack.TextBlockObject) bool {
 
 // blank tells whether there is nothing to see in a text. Slack refuses those.
 func blank(text string) bool { return strings.TrimSpace(text) == "" }
-
-func (l *layout) leave(n int, what string) {
-	if n > 0 {
-		l.cut = append(l.cut, cutOff{n, what})
-	}
-}
-
-// cutText says what did not fit: "Cut here, one message holds no more: 12 fields."
-func (l *layout) cutText() string {
-	if len(l.cut) == 0 {
-		return ""
-	}
-	parts := make([]string, len(l.cut))
-	for i, c := range l.cut {
-		parts[i] = strconv.Itoa(c.n) + " " + c.what
-		if c.n > 1 {
-			parts[i] += "s"
-		}
-	}
-	return "Cut here, one message holds no more: " + strings.Join(parts, ", ") + "."
-}
 
 // lines are paragraphs, as many in a section as it holds.
 func (l *layout) lines(what string, lines []string) {
@@ -222,7 +172,7 @@ func (l *layout) chunks(what string, lines []string, block func(*slack.TextBlock
 			n := size(markup(part, l.now)) + 1
 			if length+n > fitChunk {
 				if !flush() {
-					l.leave(len(lines)-whole, what)
+					l.cut.Leave(len(lines)-whole, what)
 					return
 				}
 				whole = i
@@ -231,7 +181,7 @@ func (l *layout) chunks(what string, lines []string, block func(*slack.TextBlock
 		}
 	}
 	if !flush() {
-		l.leave(len(lines)-whole, what)
+		l.cut.Leave(len(lines)-whole, what)
 	}
 }
 
@@ -281,7 +231,7 @@ func (l *layout) fields(fields []bot.Field) {
 		left--
 	}
 	flush()
-	l.leave(left, "field")
+	l.cut.Leave(left, "field")
 }
 
 // table is set in columns of letters of one width; where it is too wide for
@@ -294,7 +244,7 @@ func (l *layout) table(t *bot.Table) {
 	lines := adapters.Columns(t, l.now, utf8.RuneCountInString)
 	for _, line := range lines {
 		if utf8.RuneCountInString(line) > fitColumn {
-			l.lines("row", records(t))
+			l.lines("row", adapters.Records(t))
 			return
 		}
 	}
@@ -314,31 +264,11 @@ func (l *layout) table(t *bot.Table) {
 			n++
 		}
 		if n == 0 || !l.section(mrkdwn(b.String()+fence)) {
-			l.leave(len(body), "row")
+			l.cut.Leave(len(body), "row")
 			return
 		}
 		body = body[n:]
 	}
-}
-
-// records are the rows of a table as paragraphs: "4001 · Name web-1 · State
-// running".
-func records(t *bot.Table) []string {
-	out := make([]string, 0, len(t.Rows))
-	for _, row := range t.Rows {
-		var parts []string
-		for i, cell := range row[:min(len(row), len(t.Columns))] {
-			switch {
-			case blank(cell):
-			case i == 0:
-				parts = append(parts, cell)
-			default:
-				parts = append(parts, bot.Clean(t.Columns[i].Name)+" "+cell)
-			}
-		}
-		out = append(out, strings.Join(parts, " · "))
-	}
-	return out
 }
 
 // small is small print.

@@ -6,114 +6,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/slack-go/slack"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
 const (
-	eventType  = "hosterbot_message" // of the metadata that finds a message again
-	lookBack   = 100                 // messages that are looked through for one
-	freshFor   = 10 * time.Minute    // after a start, when a post may be a repetition of one before it
-	editTries  = 3
-	outboxFor  = time.Hour
-	outboxMost = 8192
+	eventType = "hosterbot_message" // of the metadata that finds a message again
+	lookBack  = 100                 // messages that are looked through for one
+	editTries = 3
 )
 
-// outbox remembers what was posted a short while ago, so that the same message
-// does not stand twice, and what was posted and never answered.
-type outbox struct {
-	clock bot.Clock
-
-	mu    sync.Mutex
-	posts map[string]posted
-}
-
-type posted struct {
-	ref bot.Ref   // zero: its fate is not known
-	at  time.Time // of the first try
-}
-
-func newOutbox(clock bot.Clock) *outbox {
-	return &outbox{clock: clock, posts: make(map[string]posted)}
-}
-
-func (o *outbox) find(id string) (posted, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p, ok := o.posts[id]
-	return p, ok && id != ""
-}
-
-func (o *outbox) put(id string, ref bot.Ref) {
-	if id == "" {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	now := o.clock.Now()
-	if len(o.posts) >= outboxMost {
-		for k, p := range o.posts {
-			if now.Sub(p.at) > outboxFor {
-				delete(o.posts, k)
-			}
-		}
-		if len(o.posts) >= outboxMost {
-			clear(o.posts)
-		}
-	}
-	at := now
-	if p, ok := o.posts[id]; ok {
-		at = p.at
-	}
-	o.posts[id] = posted{ref, at}
-}
-
-// drop forgets a message that is no longer there.
-func (o *outbox) drop(ref bot.Ref) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for k, p := range o.posts {
-		if p.ref == ref {
-			delete(o.posts, k)
-		}
-	}
-}
-
-// postID names a post for the outbox.
-func postID(p bot.Place, key string) string {
-	if key == "" {
-		return ""
-	}
-	return p.Team + "/" + p.Channel + "/" + p.Thread + "/" + key
-}
-
-// Post implements bot.Adapter. The same key is the same message for an hour,
-// and after a post without an answer for as long as the bot may read the
-// channel; where it may not, the message is sent again, and says so.
+// Post implements bot.Adapter. The same key is the same message for an hour.
+// What may stand already, after a post without an answer or a process that was
+// killed, is looked for where the bot may read the channel; where it may not,
+// the message is sent again, and says so.
 func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card) (bot.Ref, error) {
 	if err := a.ours(ctx, p); err != nil {
 		return bot.Ref{}, err
 	}
 	c.Secrets = nil // a channel has too many eyes
-	id := postID(p, key)
-	before, repeated := a.outbox.find(id)
-	if repeated && !before.ref.IsZero() {
-		return before.ref, nil
+	id := adapters.PostID(p, key)
+	before, repeated := a.outbox.Find(id)
+	if repeated && !before.Ref.IsZero() {
+		return before.Ref, nil
 	}
-	if fresh := a.clock.Now().Sub(a.self().started) < freshFor; id != "" && (repeated || fresh) {
+	if id != "" && (repeated || c.Again) {
 		ts, readable, err := a.search(ctx, p, key)
 		switch {
-		case err != nil && repeated:
+		case err != nil:
 			return bot.Ref{}, postError("look for the message", err)
 		case ts != "":
 			ref := bot.Ref{Place: p, ID: ts}
-			a.outbox.put(id, ref)
+			a.outbox.Put(id, ref)
 			return ref, nil
-		case repeated && !readable:
+		case !readable:
 			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
 		}
 	}
@@ -130,16 +59,16 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		return err
 	})
 	if lost(err) {
-		a.outbox.put(id, bot.Ref{})
+		a.outbox.Put(id, bot.Ref{})
 	}
 	if err != nil {
 		return bot.Ref{}, postError("post", err)
 	}
 	if ref.ID == "" {
-		a.outbox.put(id, bot.Ref{})
+		a.outbox.Put(id, bot.Ref{})
 		return bot.Ref{}, &bot.PostError{Lost: true, Err: fmt.Errorf("post: the answer names no message")}
 	}
-	a.outbox.put(id, ref)
+	a.outbox.Put(id, ref)
 	return ref, nil
 }
 
@@ -157,19 +86,19 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 	m := render(c, a.team(), a.clock.Now())
 	var err error
 	for try := range editTries {
-		if a.clock.Sleep(ctx, backoff(try)) != nil {
+		if a.clock.Sleep(ctx, adapters.Backoff(try)) != nil {
 			return postError("edit", ctx.Err())
 		}
 		err = a.levels(ctx, methodUpdate, r.Place.Channel, u, m, func(ctx context.Context, options ...slack.MsgOption) error {
 			_, _, _, err := a.api.UpdateMessageContext(ctx, r.Place.Channel, r.ID, options...)
 			return err
 		})
-		if !lost(err) && !unsent(err) {
+		if !lost(err) && !adapters.Unsent(err) {
 			break
 		}
 	}
 	if gone[code(err)] {
-		a.outbox.drop(r)
+		a.outbox.Drop(r)
 	}
 	return postError("edit", err)
 }
@@ -229,7 +158,7 @@ func (a *Adapter) search(ctx context.Context, p bot.Place, key string) (ts strin
 	if !slices.ContainsFunc(a.self().scopes, func(s string) bool { return strings.HasSuffix(s, ":history") }) {
 		return "", false, nil
 	}
-	oldest := strconv.FormatInt(a.clock.Now().Add(-outboxFor).Unix(), 10)
+	oldest := strconv.FormatInt(a.clock.Now().Add(-adapters.OutboxFor).Unix(), 10)
 	var found []slack.Message
 	err = a.once(ctx, methodHistory, "", result, func(ctx context.Context) error {
 		if p.Thread != "" {
@@ -253,7 +182,7 @@ func (a *Adapter) search(ctx context.Context, p bot.Place, key string) (ts strin
 		return "", false, nil
 	}
 	if err != nil {
-		return "", true, fmt.Errorf("%s: %w", methodHistory, quiet(err))
+		return "", true, fmt.Errorf("%s: %w", methodHistory, adapters.Quiet(err))
 	}
 	for _, m := range found {
 		if m.Metadata.EventType == eventType && m.Metadata.EventPayload["key"] == key {

@@ -81,9 +81,22 @@ func TestAfterARestartAPostIsLookedForFirst(t *testing.T) {
 		require.NoError(t, err)
 		next := h.adapter(nil) // another process
 		require.NoError(t, next.Check(t.Context()))
-		second, err := next.Post(t.Context(), place(homeID), "end/17", bot.Card{Title: "Finished"})
+		second, err := next.Post(t.Context(), place(homeID), "end/17", bot.Card{Title: "Finished", Again: true})
 		require.NoError(t, err)
 		require.Equal(t, first, second)
+		_, err = next.Post(t.Context(), place("C4MORE"), "end/18", bot.Card{Title: "Never posted", Again: true})
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"Finished\n", "Never posted\n"}, plainTexts(h.sees(t, "ben")))
+	})
+}
+
+func TestAfterARestartAPostThatCannotBeLookedForSaysSo(t *testing.T) {
+	play(t, &stub{}, func(t *testing.T, h *harness) {
+		next := h.adapter(nil) // another process
+		require.NoError(t, next.Check(t.Context()))
+		_, err := next.Post(t.Context(), place(homeID), "end/17", bot.Card{Title: "Finished", Again: true})
+		require.NoError(t, err)
+		require.Equal(t, []string{"Finished\n(sent again)\n"}, plainTexts(h.sees(t, "ben")))
 	})
 }
 

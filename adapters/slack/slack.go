@@ -42,6 +42,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
@@ -57,13 +58,17 @@ const (
 	afterAcks = 200 * time.Millisecond // between the last acknowledgement and the end of a socket
 )
 
-// Options are what an Adapter is made of. The tokens are required.
+// Options are what an Adapter is made of. The bot token is required, and the
+// app token for Socket Mode or the signing secret for the HTTP mode.
 type Options struct {
 	BotToken secret.Secret // SLACK_BOT_TOKEN: xoxb-...
 	AppToken secret.Secret // SLACK_APP_TOKEN: xapp-..., with connections:write
-	APIURL   string        // empty: https://slack.com/api/; ends in "/"
-	Clock    bot.Clock     // nil: the machine's
-	Logger   *slog.Logger  // nil: none
+	// SigningSecret is SLACK_SIGNING_SECRET: without an app token Slack calls
+	// Handler, and signs with it.
+	SigningSecret secret.Secret
+	APIURL        string       // empty: https://slack.com/api/; ends in "/"
+	Clock         bot.Clock    // nil: the machine's
+	Logger        *slog.Logger // nil: none
 }
 
 // Adapter is the chat. Make it with New.
@@ -76,17 +81,19 @@ type Adapter struct {
 	dialer *websocket.Dialer
 
 	limits   *limits
-	users    *memory[bool]
-	channels *memory[channel]
-	directs  *memory[string]
-	groups   *memory[map[string]bool]
-	outbox   *outbox
+	users    *adapters.Memory[bool]
+	channels *adapters.Memory[channel]
+	directs  *adapters.Memory[string]
+	groups   *adapters.Memory[map[string]bool]
+	outbox   *adapters.Outbox
 	drawer   *drawer
 	calls    *calls
 
 	me      atomic.Pointer[self]
-	opened  atomic.Uint64 // sockets, in the place of another
-	known   chan struct{} // closed when me is set
+	handler atomic.Pointer[serving] // of the HTTP mode; nil while it does not run
+	replays replays                 // of the HTTP mode
+	opened  atomic.Uint64           // sockets, in the place of another
+	known   chan struct{}           // closed when me is set
 	knowing sync.Once
 	readers sync.WaitGroup // of sockets
 
@@ -99,8 +106,7 @@ type Adapter struct {
 // self is who the bot is, as auth.test says.
 type self struct {
 	slack.AuthTestResponse
-	scopes  []string // nil: Slack did not say
-	started time.Time
+	scopes []string // nil: Slack did not say
 }
 
 var _ bot.Adapter = (*Adapter)(nil)
@@ -118,7 +124,7 @@ func New(o Options) (*Adapter, error) {
 	if !strings.HasPrefix(o.BotToken.Reveal(), "xoxb-") {
 		problems = append(problems, errors.New("SLACK_BOT_TOKEN: expected a bot token, xoxb-... (OAuth & Permissions, Bot User OAuth Token)"))
 	}
-	if !strings.HasPrefix(o.AppToken.Reveal(), "xapp-") {
+	if (!o.AppToken.IsZero() || o.SigningSecret.IsZero()) && !strings.HasPrefix(o.AppToken.Reveal(), "xapp-") {
 		problems = append(problems, errors.New("SLACK_APP_TOKEN: expected an app-level token, xapp-... (Basic Information, App-Level Tokens, scope connections:write)"))
 	}
 	if u, err := url.Parse(o.APIURL); err != nil || u.Host == "" || !strings.HasSuffix(o.APIURL, "/") || u.Scheme != "https" && u.Scheme != "http" {
@@ -140,11 +146,11 @@ func New(o Options) (*Adapter, error) {
 		},
 		dialer:   &websocket.Dialer{Proxy: http.ProxyFromEnvironment, NetDialContext: dial, HandshakeTimeout: dialFor, WriteBufferSize: oneFrame},
 		limits:   newLimits(o.Clock),
-		users:    newMemory(o.Clock, always[bool](usersFor)),
-		channels: newMemory(o.Clock, keepChannel),
-		directs:  newMemory(o.Clock, always[string](directsFor)),
-		groups:   newMemory(o.Clock, always[map[string]bool](groupsFor)),
-		outbox:   newOutbox(o.Clock),
+		users:    adapters.NewMemory(o.Clock, adapters.Always[bool](usersFor)),
+		channels: adapters.NewMemory(o.Clock, keepChannel),
+		directs:  adapters.NewMemory(o.Clock, adapters.Always[string](directsFor)),
+		groups:   adapters.NewMemory(o.Clock, adapters.Always[map[string]bool](groupsFor)),
+		outbox:   adapters.NewOutbox(o.Clock),
 		drawer:   newDrawer(o.Clock),
 		calls:    newCalls(o.Clock),
 		known:    make(chan struct{}),
@@ -160,13 +166,16 @@ func (a *Adapter) Platforms() []string { return []string{platform} }
 // Limits implements bot.Adapter.
 func (a *Adapter) Limits() bot.Limits { return bot.Limits{Rows: rows} }
 
-// Check asks Slack about both tokens. The error is a *FatalError where Slack
+// Check asks Slack about both tokens. The error is a *adapters.FatalError where Slack
 // refuses them or a scope is missing, and says which; any other error is
 // trouble on the way, worth another try. It may be called before Run, which
 // then asks no more.
 func (a *Adapter) Check(ctx context.Context) error {
 	if err := a.introduce(ctx); err != nil {
 		return err
+	}
+	if a.overHTTP() {
+		return nil
 	}
 	_, err := a.openURL(ctx)
 	return err
@@ -179,7 +188,7 @@ func (a *Adapter) introduce(ctx context.Context) error {
 		return err
 	}
 	if missing := s.lacks(); len(missing) > 0 {
-		return &FatalError{Text: "SLACK_BOT_TOKEN " + scopesMissing(missing)}
+		return &adapters.FatalError{Text: "SLACK_BOT_TOKEN " + scopesMissing(missing)}
 	}
 	a.meet(s)
 	return nil
@@ -191,15 +200,15 @@ func (a *Adapter) ask(ctx context.Context) (*self, error) {
 	defer cancel()
 	r, err := a.api.AuthTestContext(ctx)
 	if err != nil {
-		return nil, credentials(botSetting, fmt.Errorf("auth.test: %w", quiet(err)))
+		return nil, credentials(botSetting, fmt.Errorf("auth.test: %w", adapters.Quiet(err)))
 	}
 	if r.TeamID == "" || r.UserID == "" {
 		return nil, fmt.Errorf("auth.test: the answer names no workspace (is %s Slack?)", a.opts.APIURL)
 	}
 	if r.BotID == "" {
-		return nil, &FatalError{Text: "SLACK_BOT_TOKEN is not the token of a bot: take the Bot User OAuth Token"}
+		return nil, &adapters.FatalError{Text: "SLACK_BOT_TOKEN is not the token of a bot: take the Bot User OAuth Token"}
 	}
-	s := &self{AuthTestResponse: *r, started: a.clock.Now()}
+	s := &self{AuthTestResponse: *r}
 	if header := r.Header.Get("X-OAuth-Scopes"); header != "" {
 		for scope := range strings.SplitSeq(header, ",") {
 			s.scopes = append(s.scopes, strings.TrimSpace(scope))
@@ -234,16 +243,11 @@ func (a *Adapter) acquainted(ctx context.Context) error {
 	if a.me.Load() != nil {
 		return nil
 	}
-	late := make(chan struct{})
-	defer a.clock.AfterFunc(waitResult, func() { close(late) })()
-	select {
-	case <-a.known:
-		return nil
-	case <-late:
-		return errors.New("not connected to Slack yet")
-	case <-ctx.Done():
-		return ctx.Err()
+	known, err := adapters.Await(ctx, a.clock, a.known, waitResult)
+	if !known && err == nil {
+		err = errors.New("not connected to Slack yet")
 	}
+	return err
 }
 
 // self is who the bot is; zero before Slack said so.
@@ -262,7 +266,7 @@ func (a *Adapter) team() string {
 	return ""
 }
 
-// Run implements bot.Adapter. It returns a *FatalError when Slack refuses the
+// Run implements bot.Adapter. It returns a *adapters.FatalError when Slack refuses the
 // credentials. When ctx ends it takes nothing more, lets calls under way
 // answer for a few seconds, and leaves Slack time to read the last
 // acknowledgement.
@@ -270,11 +274,17 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	serving, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
 	defer a.http.CloseIdleConnections()
-	a.calls.open()
+	a.calls.Open()
 	a.state("connecting")
 	if err := a.introduced(ctx); err != nil {
 		a.state("refused: " + err.Error())
 		return err
+	}
+	if a.overHTTP() {
+		a.serve(ctx, serving, h)
+		a.end(serving, cutOff)
+		a.state("stopped")
+		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -288,13 +298,24 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	}
 	held.Wait()
 	a.end(serving, cutOff)
-	var fatal *FatalError
+	var fatal *adapters.FatalError
 	if errors.As(context.Cause(ctx), &fatal) {
 		a.state("refused: " + fatal.Error())
 		return fatal
 	}
 	a.state("stopped")
 	return nil
+}
+
+// serve takes what Slack sends over HTTP, until ctx ends.
+func (a *Adapter) serve(ctx, during context.Context, h bot.Handler) {
+	if ctx.Err() != nil {
+		return
+	}
+	a.state("")
+	a.handler.Store(&serving{h, during})
+	<-ctx.Done()
+	a.handler.Store(nil)
 }
 
 // end takes nothing more, waits for calls under way, cuts them off when they
@@ -304,7 +325,7 @@ func (a *Adapter) end(serving context.Context, cutOff func()) {
 		a.log.Warn("calls under way are cut off")
 		cutOff()
 	})
-	a.calls.close()
+	a.calls.Close()
 	stop()
 	if d := a.calls.lastAck().Add(afterAcks).Sub(a.clock.Now()); d > 0 {
 		_ = a.clock.Sleep(context.WithoutCancel(serving), d)
@@ -320,21 +341,10 @@ func (a *Adapter) end(serving context.Context, cutOff func()) {
 
 // introduced is introduce, until it succeeds, ctx ends, or Slack refuses.
 func (a *Adapter) introduced(ctx context.Context) error {
-	for failures := 0; a.me.Load() == nil; failures++ {
-		if a.clock.Sleep(ctx, backoff(failures)) != nil {
-			return nil
-		}
-		err := a.introduce(ctx)
-		var fatal *FatalError
-		switch {
-		case errors.As(err, &fatal):
-			return err
-		case err != nil && ctx.Err() == nil:
-			a.log.Warn("slack cannot be reached", "err", err)
-			a.state("cannot reach Slack")
-		}
-	}
-	return nil
+	return adapters.Introduce(ctx, a.clock, func() bool { return a.me.Load() != nil }, a.introduce, func(err error) {
+		a.log.Warn("slack cannot be reached", "err", err)
+		a.state("cannot reach Slack")
+	})
 }
 
 // Health implements bot.Adapter.
@@ -342,7 +352,12 @@ func (a *Adapter) Health() bot.Health {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	h := bot.Health{Name: platform, OK: len(a.conns) > 0, Text: a.why, Since: a.since, Fatal: true}
-	if h.OK {
+	switch {
+	case a.overHTTP():
+		if h.OK = a.handler.Load() != nil; h.OK {
+			h.Text = fmt.Sprintf("serves %s over HTTP", cmp.Or(a.self().Team, a.self().TeamID))
+		}
+	case h.OK:
 		h.Text = fmt.Sprintf("connected to %s, %d of %d sockets", cmp.Or(a.self().Team, a.self().TeamID), min(len(a.conns), sockets), sockets)
 	}
 	return h

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -27,9 +27,6 @@ const (
 	drainFor  = 10 * time.Second // for what is on its way, once another is there
 	stableFor = 30 * time.Second // lived that long, it did not die at once
 	writeFor  = 5 * time.Second
-
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 30 * time.Second
 )
 
 // Sizes of frames.
@@ -38,15 +35,6 @@ const (
 	oneFrame = 32 << 10 // written in one piece: Slack does not join pieces
 	maxAck   = 20 << 10 // Slack drops a longer one in silence
 )
-
-// backoff is a pause before the next try, with jitter.
-func backoff(failures int) time.Duration {
-	if failures == 0 {
-		return 0
-	}
-	d := min(backoffFirst<<min(failures-1, 10), backoffMost)
-	return d/2 + rand.N(d/2)
-}
 
 // conn is one socket.
 type conn struct {
@@ -69,11 +57,11 @@ func (a *Adapter) hold(ctx, serving context.Context, h bot.Handler) error {
 	var old *conn // stays until the next is there
 	again := false
 	for failures := 0; ; {
-		if a.clock.Sleep(ctx, backoff(failures)) != nil {
+		if a.clock.Sleep(ctx, adapters.Backoff(failures)) != nil {
 			return nil
 		}
 		c, err := a.connect(ctx, serving, h)
-		var fatal *FatalError
+		var fatal *adapters.FatalError
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -120,7 +108,7 @@ func (a *Adapter) openURL(ctx context.Context) (string, error) {
 	_, address, err := a.api.StartSocketModeContext(ctx)
 	if err != nil {
 		a.limits.pause(methodOpen, "", retryAfter(err))
-		return "", credentials(appSetting, fmt.Errorf("%s: %w", methodOpen, quiet(err)))
+		return "", credentials(appSetting, fmt.Errorf("%s: %w", methodOpen, adapters.Quiet(err)))
 	}
 	return address, nil
 }
@@ -138,7 +126,7 @@ func (a *Adapter) connect(ctx, serving context.Context, h bot.Handler) (*conn, e
 		_ = answer.Body.Close()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("dial: %w", quiet(err))
+		return nil, fmt.Errorf("dial: %w", adapters.Quiet(err))
 	}
 	c := &conn{a: a, ws: ws, up: make(chan struct{}), leaving: make(chan struct{}), done: make(chan struct{})}
 	a.readers.Go(func() { c.read(serving, h) })
@@ -240,6 +228,15 @@ func (c *conn) gone() {
 func (c *conn) end() {
 	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(writeFor))
 	_ = c.ws.Close()
+}
+
+// acknowledge implements source.
+func (c *conn) acknowledge(id string, answer any) error {
+	frame, err := ackFrame(id, answer)
+	if err != nil {
+		return err
+	}
+	return c.send(frame)
 }
 
 // send writes a frame. When this socket is broken, another one takes it:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 )
@@ -289,7 +290,7 @@ func TestRefusedCredentialsAreFatal(t *testing.T) {
 					h := open(t, bot.SystemClock{})
 					c.spoil(h.fake)
 					err := call(t.Context(), h.a.Adapter)
-					var fatal *slack.FatalError
+					var fatal *adapters.FatalError
 					require.ErrorAs(t, err, &fatal, how)
 					for _, word := range c.says {
 						require.ErrorContains(t, err, word)
@@ -311,7 +312,7 @@ func TestTroubleOnTheWayIsNotFatal(t *testing.T) {
 		}
 		err := h.a.Check(t.Context())
 		require.Error(t, err)
-		var fatal *slack.FatalError
+		var fatal *adapters.FatalError
 		require.NotErrorAs(t, err, &fatal)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

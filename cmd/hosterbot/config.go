@@ -22,6 +22,7 @@ type settings struct {
 	SlackAPIURL   string `name:"slack-api-url" env:"SLACK_API_URL" default:"https://slack.com/api/" help:"For a proxy or a test."`
 	DiscordGuild  string `name:"discord-guild-id" env:"DISCORD_GUILD_ID" help:"Guilds, comma-separated, in which commands are registered and obeyed."`
 	DiscordMode   string `name:"discord-mode" env:"DISCORD_MODE" default:"gateway" help:"gateway, or http."`
+	DiscordKey    string `name:"discord-public-key" env:"DISCORD_PUBLIC_KEY" help:"Checks the signatures of http mode; needed by it."`
 	DiscordAPIURL string `name:"discord-api-url" env:"DISCORD_API_URL" default:"https://discord.com/" help:"Base; api/vN/ is added."`
 	Policy        string `name:"policy" env:"HOSTERBOT_POLICY" default:"policies.yaml" help:"The policy file."`
 	Store         string `name:"store" env:"HOSTERBOT_STORE" default:"bolt:./hosterbot.db" help:"Address of the store."`
@@ -92,13 +93,14 @@ func (s settings) check(env func(string) string) (config, error) {
 	if !oneOf(s.DiscordMode, "gateway", "http") {
 		wrong.add("DISCORD_MODE", s.DiscordMode, "gateway or http")
 	}
+	wrong.discordHTTP(&s)
 	if !c.discordBot.IsZero() && s.DiscordGuild == "" {
 		wrong = append(wrong, errors.New("DISCORD_GUILD_ID is not set: expected the guild's ID, since DISCORD_BOT_TOKEN is set"))
 	}
 	if s.DiscordGuild != "" && !guildPattern.MatchString(s.DiscordGuild) {
 		wrong.add("DISCORD_GUILD_ID", s.DiscordGuild, "guild IDs, separated by commas")
 	}
-	c.rate = wrong.number("HOSTERBOT_API_RATE", s.APIRate, 0.1, 1000)
+	c.rate = wrong.number("HOSTERBOT_API_RATE", s.APIRate, 0.1, 100_000)
 	c.scale = wrong.number("HOSTERBOT_TIME_SCALE", s.TimeScale, 0.001, 1)
 	if c.scale != 1 && api != nil && !loopback(api.Hostname()) {
 		wrong.add("HOSTERBOT_TIME_SCALE", s.TimeScale, "1, unless HOSTERAPI_URL is on loopback: waiting less than the provider needs is for rehearsals")

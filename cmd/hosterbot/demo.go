@@ -93,7 +93,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		served := make(chan error, 1)
-		go func() { served <- serve(ctx, l, health(d.health)) }()
+		go func() { served <- serve(ctx, l, health(d.health), writeFor) }()
 		defer func() { cancel(); <-served }()
 	}
 	if c.Tour {

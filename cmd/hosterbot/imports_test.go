@@ -40,15 +40,16 @@ var rules = map[string]rule{
 	"commands/hoster":           {theirs: []string{"golang.org/x/time", "github.com/cenkalti/backoff/v5"}},
 	"commands/hoster/hostersim": {},
 	"commands":                  {ours: []string{"bot", "commands/hoster"}, theirs: []string{"github.com/dustin/go-humanize", "golang.org/x/sync"}},
-	"adapters":                  {ours: []string{"bot"}},
+	"adapters":                  {ours: []string{"bot"}, theirs: []string{"golang.org/x/sync"}},
 	"adapters/adaptertest":      {ours: []string{"bot"}, theirs: testLibraries},
 	"adapters/console":          {ours: []string{"bot", "adapters"}, theirs: []string{"golang.org/x/term", "github.com/mattn/go-runewidth"}},
 	"adapters/slack":            {ours: []string{"bot", "adapters"}, theirs: []string{"github.com/slack-go/slack", "github.com/gorilla/websocket", "golang.org/x/time", "golang.org/x/sync"}},
+	"adapters/discord":          {ours: []string{"bot", "adapters"}, theirs: []string{"github.com/bwmarrin/discordgo", "github.com/gorilla/websocket", "golang.org/x/time"}},
 	"store":                     {ours: []string{"bot", "store/bolt"}},
 	"store/storetest":           {ours: []string{"bot"}, theirs: testLibraries},
 	"store/bolt":                {ours: []string{"bot"}, theirs: []string{"go.etcd.io/bbolt"}},
 	"cmd/hosterbot": {
-		ours:   []string{"bot", "bot/policy", "commands", "commands/hoster", "commands/hoster/hostersim", "adapters", "adapters/console", "adapters/slack", "store"},
+		ours:   []string{"bot", "bot/policy", "commands", "commands/hoster", "commands/hoster/hostersim", "adapters", "adapters/console", "adapters/discord", "adapters/slack", "store"},
 		theirs: []string{"github.com/alecthomas/kong", "golang.org/x/term", "golang.org/x/sync", "github.com/prometheus/client_golang", "golang.org/x/crypto/x509roots/fallback"},
 	},
 }

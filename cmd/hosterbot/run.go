@@ -83,10 +83,17 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
+	heard, err := cfg.serveChats(serving, chats, log)
+	if err != nil {
+		return err
+	}
 	refused := watchPolicy(ctx, watch, l, hup)
 	stopServing()
 	if err := <-served; err != nil {
 		return fmt.Errorf("serve health: %w", err)
+	}
+	if err := <-heard; err != nil {
+		return fmt.Errorf("serve chats: %w", err)
 	}
 	log.Info("stopping")
 	return exit(exitConfig, refused)
@@ -96,17 +103,28 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 func (c *config) chats(log *slog.Logger) ([]bot.Adapter, error) {
 	var chats []bot.Adapter
 	if !c.slackBot.IsZero() {
-		if c.slackApp.IsZero() {
-			return nil, errors.New("SLACK_APP_TOKEN is not set: expected it beside SLACK_BOT_TOKEN")
+		switch {
+		case !c.slackApp.IsZero():
+		case c.slackKey.IsZero():
+			return nil, errors.New("SLACK_APP_TOKEN is not set: expected it beside SLACK_BOT_TOKEN; or SLACK_SIGNING_SECRET, where Slack is to call the bot")
+		case c.ChatListen == "":
+			return nil, errors.New("HOSTERBOT_CHAT_LISTEN is not set: expected HOST:PORT, since SLACK_SIGNING_SECRET is set and SLACK_APP_TOKEN is not")
 		}
-		chat, err := slack.New(slack.Options{BotToken: c.slackBot, AppToken: c.slackApp, APIURL: c.SlackAPIURL, Logger: log})
+		chat, err := slack.New(slack.Options{BotToken: c.slackBot, AppToken: c.slackApp, SigningSecret: c.slackKey, APIURL: c.SlackAPIURL, Logger: log})
+		if err != nil {
+			return nil, err
+		}
+		chats = append(chats, chat)
+	}
+	if !c.discordBot.IsZero() {
+		chat, err := c.discord(log)
 		if err != nil {
 			return nil, err
 		}
 		chats = append(chats, chat)
 	}
 	if len(chats) == 0 {
-		return nil, errors.New("no chat is set: set SLACK_BOT_TOKEN and SLACK_APP_TOKEN; to try the bot without an account: hosterbot demo")
+		return nil, errors.New("no chat is set: set SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or DISCORD_BOT_TOKEN and DISCORD_GUILD_ID; to try the bot without an account: hosterbot demo")
 	}
 	return chats, nil
 }
@@ -144,7 +162,7 @@ func (c *config) serveHealth(ctx context.Context, one *life, log *slog.Logger) (
 	mux := http.NewServeMux()
 	mux.Handle("/", health(one.bot.Health))
 	mux.Handle("GET /metrics", one.metrics())
-	go func() { served <- serve(ctx, l, mux) }()
+	go func() { served <- serve(ctx, l, mux, writeFor) }()
 	return served, nil
 }
 

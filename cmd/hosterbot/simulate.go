@@ -30,12 +30,16 @@ func (c *simulateCmd) Run(ctx context.Context, p *program) error {
 		return exit(exitConfig, fmt.Errorf("--listen is %q: %w", clip(c.Listen), err))
 	}
 	fmt.Fprintf(p.out, "The simulator serves http://%s/api/v1 for the token %q. Stop it with Ctrl-C.\n", l.Addr(), c.Token)
-	return serve(ctx, l, sim)
+	return serve(ctx, l, sim, 0) // it may be asked to hang
 }
 
+// writeFor is how long one answer of health, metrics or a chat may take.
+const writeFor = 30 * time.Second
+
 // serve serves until ctx ends, and then waits a moment for what is under way.
-func serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
+// An answer may take as long as write; 0: as long as it likes.
+func serve(ctx context.Context, l net.Listener, h http.Handler, write time.Duration) error {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, WriteTimeout: write, MaxHeaderBytes: 64 << 10}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	select {

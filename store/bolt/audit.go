@@ -67,9 +67,9 @@ var (
 // before it and the number of a new operation.
 func encodeRecord(r bot.Record) ([]byte, error) {
 	r.Seq, r.Prev = 0, ""
-	body, err := encode("audit record", &r)
+	body, err := json.Marshal(&r)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: audit record: %w", errInvalid, err)
 	}
 	if !bytes.HasPrefix(body, openSeq) || !bytes.HasSuffix(body, openPrev) {
 		return nil, fmt.Errorf("%w: audit record does not begin with seq and end with prev", errInvalid)

@@ -18,16 +18,16 @@
 // # What is stored
 //
 //	meta        "schema", "created", "ping"
-//	operations  number → head (version, state, lane, next look) + JSON
+//	operations  number → head (version, next look, state, lane) + the rest, packed
 //	open        number, of operations that have not ended
 //	due         next look + number
 //	lanes       lane → number of its holder
 //	keys        a bucket for every eight hours: key → time + number
-//	reads       number → expiry + JSON
-//	threads     number + place → JSON
-//	owed        sequence → head (what a retry or a coalesced root changes) + JSON,
+//	reads       number → expiry + packed
+//	threads     number + place → packed
+//	owed        sequence → head (what a retry or a coalesced root changes) + packed,
 //	            of a root its place alone
-//	locks       target → JSON
+//	locks       target → expiry + packed
 //	took        command → the last 20 lengths
 //	audit       sequence → MAC + JSON
 //
@@ -35,9 +35,10 @@
 // PATH.gen, how far the audit log had come: see sidecar.go.
 //
 // Numbers are 8 bytes, big endian, and come from the bucket's own sequence, so
-// that none is given twice. Heads spare the committer all JSON but for splicing
-// a sequence number into an audit record: encoding is done by the callers, in
-// parallel.
+// that none is given twice. Heads spare the committer all decoding; it does no
+// encoding but for splicing a sequence number into an audit record: that is
+// done by the callers, in parallel. What packed is stands in pack.go; records
+// are JSON, so that anybody can compute their MACs.
 //
 // To add a bucket: a constant and a name in bucket.go, a line above, a part of
 // check.go, and the step of migrate.go that makes it.

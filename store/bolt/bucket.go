@@ -33,9 +33,12 @@ var bucketNames = [buckets]string{
 	"meta", "operations", "open", "due", "lanes", "keys", "reads", "threads", "owed", "locks", "took", "audit",
 }
 
-// appended are the buckets that grow at their end, so that a page is filled
-// before the next is begun.
-var appended = [buckets]bool{operations: true, unended: true, reads: true, owed: true, audit: true}
+// fill says how much of a page is filled before the next is begun, in the
+// buckets that grow at their end: all of it where values never change, else so
+// much that there is room for them to grow.
+var fill = [buckets]float64{operations: grows, unended: 1, reads: 1, owed: grows, audit: 1}
+
+const grows = 0.9
 
 // tx is one bbolt transaction with its buckets at hand.
 type tx struct {
@@ -46,15 +49,15 @@ type tx struct {
 	broken error
 	chain  chain // of the audit log, as this transaction leaves it
 	seal   *sealer
-	roots  map[rootKey]uint64 // the committer's, not to be changed
-	moved  map[rootKey]uint64 // what is to change in it; 0: goes
+	roots  map[rootKey]owedRoot // the committer's, not to be changed
+	moved  map[rootKey]owedRoot // what is to change in it; seq 0: goes
 }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {
 	if t.at[b] == nil {
 		t.at[b] = t.bolt.Bucket([]byte(bucketNames[b]))
-		if appended[b] {
-			t.at[b].FillPercent = 0.9
+		if fill[b] > 0 {
+			t.at[b].FillPercent = fill[b]
 		}
 	}
 	return t.at[b]

@@ -81,7 +81,7 @@ func (c *checker) each(b bucket, f func(k, v []byte)) {
 	})
 }
 
-// operations: the value decodes, its head says the same as its JSON, and the
+// operations: the value decodes, its head says the same as the rest, and the
 // indexes have it.
 func (c *checker) operations() {
 	c.each(operations, func(k, v []byte) {
@@ -175,13 +175,13 @@ func (c *checker) owed() {
 // values: what stands alone decodes.
 func (c *checker) values() {
 	c.each(reads, func(k, v []byte) {
-		if err := decodeTimed(v, &bot.Read{}); err != nil {
+		if err := unpackTimed(packRead, v, &bot.Read{}); err != nil {
 			c.found("read %d: %w", number(k), err)
 		}
 	})
 	c.each(locks, func(k, v []byte) {
 		var l bot.Lock
-		if err := decodeTimed(v, &l); err != nil {
+		if err := unpackTimed(packLock, v, &l); err != nil {
 			c.found("lock %s: %w", k, err)
 		} else if l.Target != string(k) || !bytes.Equal(v[:8], timed(l.Until, nil)) {
 			c.found("lock %s: content differs", k)
@@ -189,7 +189,7 @@ func (c *checker) values() {
 	})
 	c.each(threads, func(k, v []byte) {
 		var th bot.Thread
-		err := decode(v, &th)
+		err := packThread.unpack(v, &th)
 		key, kerr := c.s.threadKey(th.Op, th.Place)
 		if err = errors.Join(err, kerr); err != nil || !bytes.Equal(k, key) {
 			c.found("thread of operation %d: content differs", number(k))

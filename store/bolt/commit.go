@@ -128,8 +128,8 @@ type committer struct {
 	chain chain // the last audit record on disk
 	seal  *sealer
 	// roots finds the root message that is owed to an operation in a place. It
-	// is made anew from the file, and spares two puts a message.
-	roots map[rootKey]uint64
+	// is made anew from the file, and spares two puts and a look a message.
+	roots map[rootKey]owedRoot
 	// doubt is the failure of the last commit, until the file is known to be
 	// sound again.
 	doubt error
@@ -247,7 +247,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: map[rootKey]uint64{}}
+	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch))}
 	written := false
 	for i, w := range batch {
 		w.err = guarded(w, t)
@@ -266,11 +266,11 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	}
 	c.chain = t.chain
 	s.side.note(c.chain)
-	for k, seq := range t.moved {
-		if seq == 0 {
+	for k, r := range t.moved {
+		if r.seq == 0 {
 			delete(c.roots, k)
 		} else {
-			c.roots[k] = seq
+			c.roots[k] = r
 		}
 	}
 	return -1, nil
@@ -316,7 +316,7 @@ func (s *Store) mend() error {
 
 // recall reads from the file what the committer keeps in memory.
 func (c *committer) recall(s *Store) error {
-	c.seal, c.roots = newSealer(s.key), map[rootKey]uint64{}
+	c.seal, c.roots = newSealer(s.key), map[rootKey]owedRoot{}
 	return s.db.View(func(b *bbolt.Tx) error {
 		t := &tx{bolt: b}
 		var err error
@@ -327,7 +327,7 @@ func (c *committer) recall(s *Store) error {
 			var h owedHead
 			var body []byte
 			if h, body, err = splitOwed(v); err == nil && h.root {
-				c.roots[rootKey{h.op, string(body)}] = number(k)
+				c.roots[rootKey{h.op, string(body)}] = owedRoot{number(k), h}
 			}
 			return err == nil
 		})

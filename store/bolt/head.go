@@ -16,8 +16,18 @@ var errInvalid = errors.New("cannot be stored")
 // errHead is a value whose head is no head.
 var errHead = fmt.Errorf("%w: head of the value", ErrDamaged)
 
+// The packers of all that is packed.
+var (
+	packOp     = packerOf[bot.Operation]()
+	packOwed   = packerOf[bot.Owed]()
+	packPlace  = packerOf[bot.Place]()
+	packThread = packerOf[bot.Thread]()
+	packRead   = packerOf[bot.Read]()
+	packLock   = packerOf[bot.Lock]()
+)
+
 // opHead is what the committer has to know of an operation: it stands before
-// the JSON, in which ID and Version are 0.
+// the packed rest, in which ID, Version, State, Lane and NextAt are zero.
 type opHead struct {
 	version int64
 	nextAt  int64 // nanos
@@ -26,6 +36,9 @@ type opHead struct {
 	state   bot.State
 	lane    string
 }
+
+// opSize is room enough for the value of most operations.
+const opSize = 448
 
 const (
 	flagFinal = 1 << iota
@@ -42,11 +55,7 @@ func encodeOp(op bot.Operation, version int64) ([]byte, opHead, error) {
 	if len(h.state) > 255 || len(h.lane) > 1<<15 {
 		return nil, h, fmt.Errorf("%w: state or lane is too long", errInvalid)
 	}
-	op.ID, op.Version = 0, 0
-	body, err := json.Marshal(&op)
-	if err != nil {
-		return nil, h, fmt.Errorf("%w: operation: %w", errInvalid, err)
-	}
+	op.ID, op.Version, op.State, op.Lane, op.NextAt = 0, 0, "", "", time.Time{}
 	var flags byte
 	if h.final {
 		flags |= flagFinal
@@ -54,14 +63,14 @@ func encodeOp(op bot.Operation, version int64) ([]byte, opHead, error) {
 	if h.holds {
 		flags |= flagHolds
 	}
-	out := make([]byte, 0, 20+len(h.state)+len(h.lane)+len(body))
+	out := make([]byte, 0, opSize)
 	out = binary.BigEndian.AppendUint64(out, uint64(version))
 	out = binary.BigEndian.AppendUint64(out, uint64(h.nextAt))
 	out = append(out, flags, byte(len(h.state)))
 	out = append(out, h.state...)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(h.lane)))
 	out = append(out, h.lane...)
-	return append(out, body...), h, nil
+	return packOp.pack(out, &op), h, nil
 }
 
 // splitOp takes an operation's value apart. The head keeps nothing of it.
@@ -94,17 +103,18 @@ func decodeOp(id uint64, v []byte) (bot.Operation, error) {
 	h, body, err := splitOp(v)
 	var op bot.Operation
 	if err == nil {
-		err = decode(body, &op)
+		err = packOp.unpack(body, &op)
 	}
 	if err != nil {
 		return bot.Operation{}, fmt.Errorf("operation %d: %w", id, err)
 	}
 	op.ID, op.Version = int64(id), h.version
+	op.State, op.Lane, op.NextAt = h.state, h.lane, moment(h.nextAt)
 	return op, nil
 }
 
 // owedHead is what changes of a message owed while it waits, or is known only
-// to the committer: it stands before the JSON, in which these are zero.
+// to the committer: it stands before the packed rest, in which these are zero.
 type owedHead struct {
 	op, version   int64
 	at, notBefore int64 // nanos
@@ -148,9 +158,9 @@ func decodeOwed(seq uint64, v []byte) (bot.Owed, error) {
 	case err != nil:
 	case h.root:
 		o.Kind = bot.OwedRoot
-		err = decode(body, &o.Place)
+		err = packPlace.unsized(body, &o.Place)
 	default:
-		err = decode(body, &o)
+		err = packOwed.unpack(body, &o)
 	}
 	if err != nil {
 		return bot.Owed{}, fmt.Errorf("message owed %d: %w", seq, err)
@@ -158,15 +168,6 @@ func decodeOwed(seq uint64, v []byte) (bot.Owed, error) {
 	o.Seq, o.Op, o.Version = seq, h.op, h.version
 	o.At, o.NotBefore, o.Tries = moment(h.at), moment(h.notBefore), int(h.tries)
 	return o, nil
-}
-
-// encode makes JSON.
-func encode(what string, v any) ([]byte, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", errInvalid, what, err)
-	}
-	return body, nil
 }
 
 // decode reads JSON that this store wrote.

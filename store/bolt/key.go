@@ -39,6 +39,7 @@ func (t *tx) loadAges() {
 	c := all.Cursor()
 	for k, _ := c.Last(); k != nil; k, _ = c.Prev() {
 		if b := all.Bucket(k); b != nil && len(k) == 8 {
+			b.FillPercent = grows // keys of platforms begin with what counts up
 			t.ages = append(t.ages, age{number(k), b})
 		}
 	}

@@ -11,11 +11,7 @@ import (
 // SetLock implements bot.Store. A lock without an Until lasts until it is
 // cleared.
 func (s *Store) SetLock(ctx context.Context, now time.Time, key string, l bot.Lock, with bot.Written) error {
-	body, err := encode("lock", &l)
-	if err == nil {
-		err = s.lock(ctx, now, key, l.Target, timed(l.Until, body), with)
-	}
-	if err != nil {
+	if err := s.lock(ctx, now, key, l.Target, packLock.pack(timed(l.Until, nil), &l), with); err != nil {
 		return fmt.Errorf("lock %s: %w", l.Target, err)
 	}
 	return nil
@@ -69,7 +65,7 @@ func (s *Store) Locks(ctx context.Context, now time.Time) ([]bot.Lock, error) {
 				return true
 			}
 			var l bot.Lock
-			err = decodeTimed(v, &l)
+			err = unpackTimed(packLock, v, &l)
 			out = append(out, l)
 			return err == nil
 		})

@@ -16,7 +16,7 @@ func (s *Store) Threads(ctx context.Context, id int64) ([]bot.Thread, error) {
 		var err error
 		t.scan(threads, be(uint64(id)), func(_, v []byte) bool {
 			var th bot.Thread
-			err = decode(v, &th)
+			err = packThread.unpack(v, &th)
 			out = append(out, th)
 			return err == nil
 		})
@@ -82,12 +82,10 @@ func (s *Store) Deliver(ctx context.Context, _ time.Time, o bot.Owed, th bot.Thr
 	var thread, body []byte
 	if th.Op != 0 {
 		var err error
-		if thread, err = s.threadKey(th.Op, th.Place); err == nil {
-			body, err = encode("thread", &th)
-		}
-		if err != nil {
+		if thread, err = s.threadKey(th.Op, th.Place); err != nil {
 			return fmt.Errorf("deliver %d: %w", o.Seq, err)
 		}
+		body = packThread.pack(nil, &th)
 	}
 	err := s.write(ctx, func(t *tx) error {
 		seq := be(o.Seq)
@@ -99,10 +97,10 @@ func (s *Store) Deliver(ctx context.Context, _ time.Time, o bot.Owed, th bot.Thr
 			switch {
 			case h.root && (h.version != o.Version || h.at != nanos(o.At)): // owed anew
 				h.tries = 0
-				t.put(owed, seq, h.value(rest))
+				t.putRoot(rootKey{h.op, string(rest)}, owedRoot{o.Seq, h}, rest)
 			case h.root:
 				t.delete(owed, seq)
-				t.moved[rootKey{h.op, string(rest)}] = 0
+				t.moved[rootKey{h.op, string(rest)}] = owedRoot{}
 			default:
 				t.delete(owed, seq)
 			}
@@ -133,7 +131,11 @@ func (s *Store) Postpone(ctx context.Context, _ time.Time, o bot.Owed, until tim
 		}
 		h.tries++
 		h.notBefore = nanos(until)
-		t.put(owed, seq, h.value(body))
+		if h.root {
+			t.putRoot(rootKey{h.op, string(body)}, owedRoot{o.Seq, h}, body)
+		} else {
+			t.put(owed, seq, h.value(body))
+		}
 		return nil
 	})
 	if err != nil {

@@ -222,13 +222,13 @@ func (s *Store) Operations(ctx context.Context, f bot.OperationFilter) ([]bot.Op
 	// Most operations are ruled out by their bytes, which spares the decoder.
 	var needles [][]byte
 	if f.Person != "" {
-		needles = append(needles, needle("person", f.Person))
+		needles = append(needles, packed("person", f.Person))
 	}
 	if f.Command != "" {
-		needles = append(needles, needle("command", f.Command))
+		needles = append(needles, packed("command", f.Command))
 	}
 	if f.Jobs {
-		needles = append(needles, []byte(`"job":{`))
+		needles = append(needles, appendTag(nil, tagOf("job", true)))
 	}
 	from := operations
 	if f.Open {

@@ -17,15 +17,11 @@ func (s *Store) SaveRead(ctx context.Context, now time.Time, r bot.Read, with bo
 	if r.Expires.IsZero() {
 		r.Expires = now.Add(readLife)
 	}
-	body, err := encode("read", &r)
-	if err != nil {
-		return bot.Read{}, fmt.Errorf("save read: %w", err)
-	}
 	ready, err := s.prepare(now, with, nil, 0, false)
 	if err != nil {
 		return bot.Read{}, fmt.Errorf("save read: %w", err)
 	}
-	value := timed(r.Expires, body)
+	value := packRead.pack(timed(r.Expires, nil), &r)
 	var id uint64
 	err = s.write(ctx, func(t *tx) error {
 		id = t.next(reads)
@@ -48,7 +44,7 @@ func (s *Store) Read(ctx context.Context, now time.Time, id int64) (bot.Read, er
 		if v == nil || over(v, now) {
 			return bot.ErrNotFound
 		}
-		return decodeTimed(v, &r)
+		return unpackTimed(packRead, v, &r)
 	})
 	if err != nil {
 		return bot.Read{}, fmt.Errorf("read %d: %w", id, err)
@@ -57,10 +53,10 @@ func (s *Store) Read(ctx context.Context, now time.Time, id int64) (bot.Read, er
 	return r, nil
 }
 
-// decodeTimed reads the JSON of a timed value.
-func decodeTimed(v []byte, into any) error {
+// unpackTimed reads what is packed in a timed value.
+func unpackTimed[T any](p packer[T], v []byte, into *T) error {
 	if len(v) < 8 {
 		return errHead
 	}
-	return decode(v[8:], into)
+	return p.unpack(v[8:], into)
 }

@@ -75,9 +75,7 @@ func (s *Store) prepare(now time.Time, with bot.Written, op *bot.Operation, vers
 		body := place
 		if !h.root {
 			o.Seq, o.Op, o.Version, o.At, o.NotBefore, o.Tries = 0, 0, 0, time.Time{}, time.Time{}, 0
-			if body, err = encode("message owed", &o); err != nil {
-				return nil, err
-			}
+			body = packOwed.pack(nil, &o)
 		}
 		w.owed = append(w.owed, owing{h, body})
 	}
@@ -90,18 +88,15 @@ type rootKey struct {
 	place string // as placeKey
 }
 
-// placeKey is a place as JSON, as it is stored for a root and in keys. There
-// are few places, so each is encoded once.
+// placeKey is a packed place, as it is stored for a root and in keys. There
+// are few places, so each is packed once.
 func (s *Store) placeKey(p bot.Place) ([]byte, error) {
 	if key, ok := s.places.Load(p); ok {
 		return key.([]byte), nil
 	}
-	key, err := encode("place", p)
-	if err == nil && len(key) > maxKey {
-		err = fmt.Errorf("%w: place is too long", errInvalid)
-	}
-	if err != nil {
-		return nil, err
+	key := packPlace.sized(nil, &p)
+	if len(key) > maxKey {
+		return nil, fmt.Errorf("%w: place is too long", errInvalid)
 	}
 	if s.placesN.Add(1) <= maxPlaces {
 		s.places.Store(p, key)
@@ -144,28 +139,39 @@ func (t *tx) owe(o owing, id uint64) {
 		t.put(owed, be(t.next(owed)), o.head.value(o.body))
 		return
 	}
-	root := rootKey{o.head.op, string(o.body)}
-	if seq := t.root(root); seq != 0 {
-		if old, _, err := splitOwed(t.get(owed, be(seq))); err == nil {
-			if old.tries > 0 {
-				o.head.tries, o.head.notBefore = old.tries, max(old.notBefore, o.head.notBefore)
-			} else {
-				o.head.notBefore = min(old.notBefore, o.head.notBefore)
-			}
-			o.head.version = max(o.head.version, old.version)
-			t.put(owed, be(seq), o.head.value(o.body))
-			return
+	key := rootKey{o.head.op, string(o.body)}
+	root := t.root(key)
+	if root.seq != 0 {
+		old := root.head
+		if old.tries > 0 {
+			o.head.tries, o.head.notBefore = old.tries, max(old.notBefore, o.head.notBefore)
+		} else {
+			o.head.notBefore = min(old.notBefore, o.head.notBefore)
 		}
+		o.head.version = max(o.head.version, old.version)
+	} else {
+		root.seq = t.next(owed)
 	}
-	seq := t.next(owed)
-	t.put(owed, be(seq), o.head.value(o.body))
-	t.moved[root] = seq
+	root.head = o.head
+	t.putRoot(key, root, o.body)
 }
 
-// root finds the root message that is owed; 0: none is.
-func (t *tx) root(k rootKey) uint64 {
-	if seq, ok := t.moved[k]; ok {
-		return seq
+// owedRoot is a root message that is owed, as the committer knows it.
+type owedRoot struct {
+	seq  uint64
+	head owedHead
+}
+
+// root finds the root message that is owed; its seq is 0 if none is.
+func (t *tx) root(k rootKey) owedRoot {
+	if r, ok := t.moved[k]; ok {
+		return r
 	}
 	return t.roots[k]
+}
+
+// putRoot stores a root message that is owed. body is its place.
+func (t *tx) putRoot(k rootKey, r owedRoot, body []byte) {
+	t.put(owed, be(r.seq), r.head.value(body))
+	t.moved[k] = r
 }

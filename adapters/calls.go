@@ -1,0 +1,105 @@
+package adapters
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// FatalError is a refusal that no retry mends: wrong, revoked or too weak
+// credentials. Its text says what to change where.
+type FatalError struct {
+	Text string
+	Err  error // the cause; may be nil
+}
+
+func (e *FatalError) Error() string {
+	if e.Err != nil {
+		return e.Text + ": " + e.Err.Error()
+	}
+	return e.Text
+}
+
+// Unwrap gives the cause.
+func (e *FatalError) Unwrap() error { return e.Err }
+
+// The pauses of Backoff.
+const (
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = 30 * time.Second
+)
+
+// Backoff is a pause before the next try, with jitter; none before the first.
+func Backoff(failures int) time.Duration {
+	if failures == 0 {
+		return 0
+	}
+	d := min(backoffFirst<<min(failures-1, 10), backoffMost)
+	return d/2 + rand.N(d/2)
+}
+
+// Unsent tells whether nothing of a call left this machine, so that it can be
+// made again.
+func Unsent(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+}
+
+// Quiet takes URLs out of an error: they hold what lets somebody speak as the
+// bot.
+func Quiet(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// Workers are the goroutines on which a chat calls its handler, and whoever
+// waits for them. The zero value lets none begin until Open.
+type Workers struct {
+	mu   sync.Mutex
+	open bool
+	wait sync.WaitGroup
+}
+
+// Open lets goroutines begin.
+func (w *Workers) Open() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open = true
+}
+
+// Close lets nothing begin any more, and returns when all has ended.
+func (w *Workers) Close() {
+	w.mu.Lock()
+	w.open = false
+	w.mu.Unlock()
+	w.wait.Wait()
+}
+
+// Start runs f on a goroutine, if one of the slots is free. It never waits.
+// After Close it runs nothing: the process ends, and whoever asks sees that
+// nobody answers.
+func (w *Workers) Start(slots chan struct{}, f func()) bool {
+	select {
+	case slots <- struct{}{}:
+	default:
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.open {
+		<-slots
+		return true
+	}
+	w.wait.Go(func() {
+		defer func() { <-slots }()
+		f()
+	})
+	return true
+}

@@ -1,0 +1,63 @@
+package discord
+
+import (
+	"sync"
+	"time"
+
+	"hosterbot/adapters"
+	"hosterbot/bot"
+)
+
+const (
+	callsAtOnce = 1200 // handlers under way; the rest is told that the bot is busy
+	busyAtOnce  = 128  // of whom that is told at once
+	// Discord shows an error after 3 s. The core is given a second to store
+	// what it must, so this is only for when it hangs.
+	// Source: https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-callback
+	ackAfter = 1500 * time.Millisecond
+	// firstWithin is how long after it was made an interaction can be answered.
+	firstWithin = 3 * time.Second
+	// tokenFor is how long it can be answered further; a little less, so that
+	// no answer comes too late by its way.
+	tokenFor = 15*time.Minute - 10*time.Second
+	// seenMost bounds the interactions that are known as taken.
+	seenMost = 20_000
+)
+
+// calls are the handlers under way, and what was taken already.
+type calls struct {
+	adapters.Workers
+	clock bot.Clock
+	slots chan struct{}
+	busy  chan struct{}
+
+	mu   sync.Mutex
+	seen map[string]time.Time // interactions, by ID
+}
+
+func newCalls(clock bot.Clock) *calls {
+	return &calls{clock: clock, slots: make(chan struct{}, callsAtOnce), busy: make(chan struct{}, busyAtOnce), seen: make(map[string]time.Time)}
+}
+
+// first tells whether an interaction comes for the first time: after a resume
+// Discord says again what it may have said before.
+func (c *calls) first(id string) bool {
+	now := c.clock.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, again := c.seen[id]; again {
+		return false
+	}
+	if len(c.seen) >= seenMost {
+		for k, at := range c.seen {
+			if now.Sub(at) > tokenFor {
+				delete(c.seen, k)
+			}
+		}
+		if len(c.seen) >= seenMost {
+			clear(c.seen)
+		}
+	}
+	c.seen[id] = now
+	return true
+}
