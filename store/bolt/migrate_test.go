@@ -52,8 +52,10 @@ func whole(t *testing.T, s bot.Store) {
 	require.NoError(t, err, "the audit log of an older store is whole")
 }
 
-func TestAStoreOfSchema1IsRead(t *testing.T) {
-	s, err := bolt.Open(older(t), demoOptions)
+// TestAStoreOfSchema1IsMigrated: that one holds JSON, and this hosterbot packs.
+func TestAStoreOfSchema1IsMigrated(t *testing.T) {
+	path := older(t)
+	s, err := bolt.Open(path, demoOptions)
 	require.NoError(t, err)
 	defer s.Close()
 	whole(t, s)
@@ -62,6 +64,7 @@ func TestAStoreOfSchema1IsRead(t *testing.T) {
 	op.State = bot.NeedsHuman
 	_, err = s.Advance(t.Context(), noon, "k", op, bot.Written{Audit: []bot.Record{{Time: noon, Kind: "state"}}})
 	require.NoError(t, err, "and goes on")
+	require.FileExists(t, path+".schema-1")
 }
 
 // addNotes is a step of a later hosterbot: a bucket that schema 1 does not have,
@@ -94,7 +97,7 @@ func TestAnOlderStoreIsMigratedAndKept(t *testing.T) {
 	reading := later
 	reading.Reading = true
 	_, err := bolt.Open(path, reading)
-	require.ErrorContains(t, err, "made by an older hosterbot (schema 1, this one knows 3)", "who only looks does not migrate")
+	require.ErrorContains(t, err, "made by an older hosterbot (schema 1, this one knows 4)", "who only looks does not migrate")
 
 	s, err := bolt.Open(path, later)
 	require.NoError(t, err)
@@ -123,7 +126,7 @@ func TestAMigrationThatFailsChangesNothing(t *testing.T) {
 	broken := errors.New("half-way")
 	_, err := bolt.Open(path, bolt.Later(demoOptions, addNotes, func(*bbolt.Tx) error { return broken }))
 	require.ErrorIs(t, err, broken)
-	require.ErrorContains(t, err, "schema 2 to 3")
+	require.ErrorContains(t, err, "schema 3 to 4")
 	require.Zero(t, notes(t, path))
 	s, err := bolt.Open(path, demoOptions)
 	require.NoError(t, err, "the hosterbot before goes on")
