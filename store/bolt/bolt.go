@@ -68,6 +68,8 @@ var (
 	ErrInUse = errors.New("locked")
 	// ErrNewer: a newer hosterbot made the store.
 	ErrNewer = errors.New("made by a newer hosterbot")
+	// ErrOlder: an older hosterbot made the store, and it was to be read only.
+	ErrOlder = errors.New("made by an older hosterbot")
 	// ErrDamaged: the file is no store, or not a whole one.
 	ErrDamaged = errors.New("damaged")
 )

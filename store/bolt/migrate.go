@@ -80,7 +80,7 @@ func (s *Store) evolve(p plan) error {
 	}
 	return s.db.View(func(tx *bbolt.Tx) error {
 		if n := stored(tx); n < p.schema() {
-			return fmt.Errorf("made by an older hosterbot (schema %d, this one knows %d): the next hosterbot run migrates it", n, p.schema())
+			return fmt.Errorf("%w (schema %d, this one knows %d): the next hosterbot run migrates it", ErrOlder, n, p.schema())
 		}
 		return nil
 	})
