@@ -33,6 +33,9 @@ var (
 	ErrInUse = bolt.ErrInUse
 	// ErrNewer: a newer hosterbot made the store.
 	ErrNewer = bolt.ErrNewer
+	// ErrOlder: an older hosterbot made the store; the next one that runs on it
+	// migrates it, and who only looks does not.
+	ErrOlder = bolt.ErrOlder
 	// ErrDamaged: there is something at the address, and it is no whole store.
 	ErrDamaged = bolt.ErrDamaged
 	// ErrRollback: the store is older than it was, such as a restored backup.

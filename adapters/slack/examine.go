@@ -1,3 +1,5 @@
+//lint:file-ignore ST1005 an error begins with the name Slack
+
 package slack
 
 import (

@@ -55,6 +55,7 @@ type row struct {
 	cpu        time.Duration   // of a command
 	rss        int64           // bytes
 	turned     int64           // commands that were turned away
+	calls      int             // of the provider, by all commands
 }
 
 // at is the quantile of sorted times, in milliseconds.
@@ -192,7 +193,9 @@ func BenchmarkBinary(b *testing.B) {
 					if k.other != nil { // it counts nobody's commands
 						most = math.MaxInt64
 					}
+					before := len(w.sim.Calls())
 					r = w.load(n, k.line, most)
+					r.calls = len(w.sim.Calls()) - before
 					r.cpu, r.rss = w.bill()
 					r.cpu = max(r.cpu-idle[id], 0) / time.Duration(len(r.ack))
 				}
@@ -213,6 +216,9 @@ func BenchmarkBinary(b *testing.B) {
 				}
 				b.ReportMetric(float64(r.cpu.Microseconds())/1000, "cpu-ms/command")
 				b.ReportMetric(float64(r.rss)/1e6, "peak-MB")
+				b.ReportMetric(float64(r.calls), "api-calls")
+				b.ReportMetric(float64(len(r.ack)), "commands")
+				b.ReportMetric(at(r.reply, 0.5), "reply-p50-ms")
 			})
 		}
 	}

@@ -311,13 +311,6 @@ func subset(a, b []string) bool {
 	return !slices.ContainsFunc(a, func(x string) bool { return !contains(b, x) })
 }
 
-func suffix(text string) string {
-	if text == "" {
-		return ""
-	}
-	return ", " + text
-}
-
 // ask asks both files in all circumstances, and tells tell of each difference.
 func (d *differ) ask(q Question, tell func(where string, c Change)) {
 	command := d.is.commandAt[q.Command]

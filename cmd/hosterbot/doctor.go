@@ -145,6 +145,9 @@ func examineStore(address string, key secret.Secret) bot.Check {
 			return path + " is not there yet, and will be made", errors.Join(f.Close(), os.Remove(f.Name()))
 		}
 		st, err := store.Open(address, store.Options{AuditKey: []byte(key.Reveal()), Reading: true})
+		if errors.Is(err, store.ErrOlder) {
+			return path + " is of an older hosterbot: the next hosterbot run migrates it, and keeps it as it is now", nil
+		}
 		if err != nil {
 			return "", err
 		}

@@ -103,6 +103,15 @@ func TestDoctorKnowsTheStore(t *testing.T) {
 	require.Contains(t, doctor(), "a bot runs on it")
 }
 
+func TestDoctorTakesAnOlderStore(t *testing.T) {
+	env := healthyEnv(t)
+	data, err := os.ReadFile("../../store/bolt/testdata/schema1.db")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(strings.TrimPrefix(env["HOSTERBOT_STORE"], "bolt:"), data, 0o600))
+	out, _ := command(t, env, "doctor")
+	require.Contains(t, out, "is of an older hosterbot: the next hosterbot run migrates it")
+}
+
 func TestDoctorSeesAWrongClock(t *testing.T) {
 	for name, c := range map[string]struct {
 		date string

@@ -132,12 +132,17 @@ func (l *life) end() error {
 // asked again: a read that works is what ends both.
 const probeEvery = 30 * time.Second
 
-// probe asks the API at the start, and again while it is not well, so that
-// health knows before anybody asks for something.
+// quietFor is how long nothing may have been heard from an API that is well
+// before it is asked whether it still is: health and its alert are to know of an
+// API that goes away at night.
+const quietFor = 5 * time.Minute
+
+// probe asks the API at the start, again while it is not well, and where nothing
+// was heard for a while, so that health knows before anybody asks for something.
 func probe(ctx context.Context, api *hoster.Client, clock bot.Clock) {
 	ctx = hoster.WithPriority(ctx, hoster.Polling)
 	for {
-		if h := api.Health(); h.LastOK.IsZero() || h.TokenRefused || !h.Reachable {
+		if h := api.Health(); h.LastOK.IsZero() || h.TokenRefused || !h.Reachable || clock.Now().Sub(h.LastOK) >= quietFor {
 			_, _ = api.VMs(ctx) // what came of it is in Health
 		}
 		if clock.Sleep(ctx, probeEvery) != nil {

@@ -84,6 +84,14 @@ func restore(ctx context.Context, path string, from io.Reader, o Options) (err e
 	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
 		return err
 	}
+	if info, err := os.Stat(part.Name()); err == nil && info.Size() > 0 {
+		if _, err := prove(part.Name(), o.plan()); err != nil {
+			return fmt.Errorf("the copy is not fit for use: %w", err)
+		}
+		if err := modernise(part.Name(), o.plan()); err != nil {
+			return fmt.Errorf("the copy cannot be migrated: %w", err)
+		}
+	}
 	if err := try(ctx, part.Name(), o); err != nil {
 		return fmt.Errorf("the copy is not fit for use: %w", err)
 	}

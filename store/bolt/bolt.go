@@ -41,7 +41,7 @@
 // are JSON, so that anybody can compute their MACs.
 //
 // To add a bucket: a constant and a name in bucket.go, a line above, a part of
-// check.go, and a new schema number with the step that makes it.
+// check.go, and the step of migrate.go that makes it.
 package bolt
 
 import (
@@ -68,12 +68,14 @@ var (
 	ErrInUse = errors.New("locked")
 	// ErrNewer: a newer hosterbot made the store.
 	ErrNewer = errors.New("made by a newer hosterbot")
+	// ErrOlder: an older hosterbot made the store, and it was to be read only.
+	ErrOlder = errors.New("made by an older hosterbot")
 	// ErrDamaged: the file is no store, or not a whole one.
 	ErrDamaged = errors.New("damaged")
 )
 
 const (
-	schema      = 1           // raised with every change of what is stored
+	schema      = 1           // the first; what raised it since is in plan
 	lockTimeout = time.Second // how long Open waits for another process
 
 	// The map is larger than most stores will ever be, because bbolt can
@@ -99,6 +101,8 @@ type Options struct {
 	// Reading is for who only looks at a store that there is: every write is
 	// refused, and the sidecar is neither asked nor touched.
 	Reading bool
+
+	other *plan // of a test; nil: the one of this program
 }
 
 // Store is an open store.
@@ -148,7 +152,7 @@ func open(path string, o Options) (*Store, error) {
 	if o.MinFree == 0 {
 		o.MinFree = defaultMinFree
 	}
-	made, err := prove(path)
+	made, err := prove(path, o.plan())
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +169,7 @@ func open(path string, o Options) (*Store, error) {
 	}
 	s.db.AllocSize = allocSize
 	s.pageSize = s.db.Info().PageSize
-	err = s.begin(made, o.Now().UTC())
+	err = s.begin(made, o.plan(), o.Now().UTC())
 	if err == nil && !o.Reading {
 		err = s.openSidecar(o.AcceptRollback)
 	}
@@ -205,7 +209,7 @@ func openFile(path string) (db *bbolt.DB, file *os.File, err error) {
 }
 
 // begin makes the file fit for use: permission, buckets, where numbers go on.
-func (s *Store) begin(made bool, now time.Time) error {
+func (s *Store) begin(made bool, p plan, now time.Time) error {
 	// A restore may have put another file at the path while this one waited
 	// for the lock of the old one.
 	mine, err := s.file.Stat()
@@ -222,12 +226,15 @@ func (s *Store) begin(made bool, now time.Time) error {
 		}
 	}
 	if made {
-		if err := s.db.Update(func(tx *bbolt.Tx) error { return create(tx, now) }); err != nil {
+		if err := s.db.Update(func(tx *bbolt.Tx) error { return create(tx, p, now) }); err != nil {
 			return err
 		}
 		if err := syncDir(s.path); err != nil {
 			return err
 		}
+	}
+	if err := s.evolve(p); err != nil {
+		return err
 	}
 	return s.c.recall(s)
 }
@@ -235,7 +242,7 @@ func (s *Store) begin(made bool, now time.Time) error {
 // prove tells whether there is no store at path yet, or makes sure that what
 // is there is one that this program can use: bbolt itself would end the
 // process over a damaged page.
-func prove(path string) (made bool, err error) {
+func prove(path string, p plan) (made bool, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -258,28 +265,34 @@ func prove(path string) (made bool, err error) {
 		return false, fmt.Errorf("%w: %w (restore a backup: hosterbot store restore FILE)", ErrDamaged, err)
 	}
 	err = db.View(func(tx *bbolt.Tx) error {
-		made, err = known(tx)
+		made, err = known(tx, p)
 		return err
 	})
 	return made, err
 }
 
 // create makes an empty store.
-func create(tx *bbolt.Tx, now time.Time) error {
+func create(tx *bbolt.Tx, p plan, now time.Time) error {
 	for _, name := range bucketNames {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
 		}
 	}
+	for _, s := range p.steps { // a new store goes the way of an old one
+		if err := s(tx); err != nil {
+			return err
+		}
+	}
 	b := tx.Bucket([]byte(bucketNames[meta]))
 	return errors.Join(
-		b.Put([]byte("schema"), binary.BigEndian.AppendUint64(nil, schema)),
+		b.Put([]byte("schema"), binary.BigEndian.AppendUint64(nil, p.schema())),
 		b.Put([]byte("created"), []byte(now.Format(time.RFC3339))),
 	)
 }
 
-// known tells whether the file is empty, or has all that this schema has.
-func known(tx *bbolt.Tx) (empty bool, err error) {
+// known tells whether the file is empty, or has all that its schema has, which
+// may be one that is older and can be migrated.
+func known(tx *bbolt.Tx, p plan) (empty bool, err error) {
 	if k, _ := tx.Cursor().First(); k == nil { // killed before its first commit
 		return true, nil
 	}
@@ -290,10 +303,10 @@ func known(tx *bbolt.Tx) (empty bool, err error) {
 	if len(stored) != 8 {
 		return false, fmt.Errorf("%w: no hosterbot store (made by another program?)", ErrDamaged)
 	}
-	if n := binary.BigEndian.Uint64(stored); n != schema {
-		if n > schema {
-			return false, fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewer, n, schema)
-		}
+	switch n := binary.BigEndian.Uint64(stored); {
+	case n > p.schema():
+		return false, fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewer, n, p.schema())
+	case n == 0:
 		return false, fmt.Errorf("%w: schema %d was never made", ErrDamaged, n)
 	}
 	for _, name := range bucketNames {

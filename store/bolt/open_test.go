@@ -101,7 +101,7 @@ func TestOpenWhereNothingCanBe(t *testing.T) {
 func TestOpenNewerSchema(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	fill(t, path, 1)
-	change(t, path, "meta", []byte("schema"), func([]byte) []byte { return binary.BigEndian.AppendUint64(nil, 2) })
+	change(t, path, "meta", []byte("schema"), func([]byte) []byte { return binary.BigEndian.AppendUint64(nil, 99) })
 	_, err := bolt.Open(path, options)
 	require.ErrorIs(t, err, bolt.ErrNewer)
 	require.ErrorContains(t, err, "made by a newer hosterbot")
