@@ -55,7 +55,7 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 	op := Operation{
 		Key: key, State: Confirming, Silent: true, Command: cmd.Words, Args: p.Args, Targets: p.Targets,
 		Person: who.person, Account: who.account, Place: who.place, Places: places, Notes: notes,
-		Title: cmd.Words + " " + Code(argText(cmd.recorded(p.Args))), Requirement: a.Requirement, Rules: a.Rules, Policy: who.snap.Hash(), Nonce: b.nonce(),
+		Title: cmd.Words + " " + Code(argText(cmd, cmd.recorded(p.Args))), Requirement: a.Requirement, Rules: a.Rules, Policy: who.snap.Hash(), Nonce: b.nonce(),
 		Created: now, Expires: now.Add(b.scaled(confirmFor)), Again: w.again, For: w.forOp, Reason: w.reason,
 	}
 	if len(cmd.recorded(p.Args)) == 0 {
@@ -135,11 +135,19 @@ func (b *Bot) runQuiet(ctx context.Context, answer Responder, who asker, op Oper
 	b.say(ctx, answer, b.opCard(&ended, who))
 }
 
-// argText shows arguments in a line, without free text.
-func argText(args Args) string {
+// argText shows arguments as they are typed.
+func argText(cmd *Command, args Args) string {
 	var words []string
 	for _, a := range args {
-		words = append(words, a.Value)
+		p, ok := cmd.Param(a.Name)
+		switch {
+		case ok && !p.Positional && p.Kind.Type == Flag:
+			words = append(words, "--"+a.Name)
+			continue
+		case ok && !p.Positional:
+			words = append(words, "--"+a.Name)
+		}
+		words = append(words, quoted(a.Value))
 	}
 	return strings.Join(words, " ")
 }

@@ -118,7 +118,7 @@ func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) 
 	fresh := op
 	fresh.apply(pv)
 	if op.Digest != "" && fresh.Sum() != op.Digest {
-		return op, true, b.invalidate(ctx, op, "What would run now is not what was asked for: "+Code(argText(cmd.recorded(op.Args)))+" has become "+Code(argText(cmd.recorded(fresh.Args)))+".")
+		return op, true, b.invalidate(ctx, op, "What would run now is not what was asked for: "+Code(argText(cmd, cmd.recorded(op.Args)))+" has become "+Code(argText(cmd, cmd.recorded(fresh.Args)))+".")
 	}
 	a, err := b.decideOwn(ctx, who, cmd, fresh.Args, fresh.Targets, pv.Facts, true, op.BreakGlass != "")
 	switch {
@@ -130,7 +130,7 @@ func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) 
 		_, err := b.end(ctx, "", fresh, Denied, Clean(a.Why), commandRecord("denied", who, cmd, fresh.Args, fresh.Targets, a))
 		return op, true, err
 	case !a.Allowed:
-		return op, true, b.invalidate(ctx, op, "The policy no longer allows it: "+Clean(a.Why))
+		return op, true, b.invalidate(ctx, op, "The policy no longer allows "+Clean(op.Person)+" this: “"+Clean(a.Why)+"”")
 	case a.Requirement.StricterThan(op.Requirement):
 		return op, true, b.invalidate(ctx, op, "The policy now asks more than when it was asked for.")
 	}

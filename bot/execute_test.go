@@ -643,4 +643,7 @@ func TestABusyLaneIsWaitedForWithinTheTenMinutes(t *testing.T) {
 	w.say("cho", "backup create 4009")
 	w.skip(11 * time.Minute)
 	require.Equal(t, bot.Expired, w.state(6), "nobody wants it hours later")
+	op, err := w.store.Operation(w.ctx, 6)
+	require.NoError(t, err)
+	require.Regexp(t, `^It could not be sent in time: it waited for operation 5, whose outcome is unknown since .*\. Nothing was done\.$`, op.Outcome)
 }

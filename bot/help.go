@@ -125,7 +125,7 @@ func (b *Bot) Can(ctx context.Context, c *Call, line string) (Card, error) {
 		return Card{}, err
 	}
 	a := c.Policy.Decide(q)
-	asked := Code(strings.TrimSpace(p.Command.Words + " " + argText(p.Command.recorded(p.Args))))
+	asked := Code(strings.TrimSpace(p.Command.Words + " " + argText(p.Command, p.Command.recorded(p.Args))))
 	card := Card{Tone: Good, Title: "Yes: " + asked}
 	switch {
 	case c.who.person == "":

@@ -66,6 +66,7 @@ func TestCanSaysWhatThePolicySaysAndRunsNothing(t *testing.T) {
 		{"stranger", "vm start 4009", "No: "},
 		{"ana", "vm create --cores 9", "No: "},
 		{"ana", "vm create --cores 2 --price 5", "Yes, after what is asked: "},
+		{"ana", `vm create --cores 2 --template "Debian 12 (DE)"`, `Yes, after what is asked: ` + bot.Code(`vm create --cores 2 --template "Debian 12 (DE)"`)},
 	} {
 		a := w.say(tc.who, "help "+tc.line)
 		require.Contains(t, a.card().Title, tc.title, "%s: %s", tc.who, tc.line)

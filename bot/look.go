@@ -362,7 +362,11 @@ func (b *Bot) endCard(op *Operation) Card {
 		c.Lines = append(c.Lines, op.Hint)
 	}
 	if op.Secret {
-		c.Lines = append(c.Lines, "Only "+Clean(op.Person)+" can press Reveal for the password.")
+		line := "Reveal shows the password to " + Clean(op.Person) + ", and to who may run " + Code("job reveal") + " on its target."
+		if cmd, ok := b.catalogue.Find(op.Command); ok && cmd.Reveal == nil {
+			line = "Only " + Clean(op.Person) + " can press Reveal for the password."
+		}
+		c.Lines = append(c.Lines, line)
 		if _, held := b.held.get(op.ID); held {
 			c.Lines = append(c.Lines, "It exists nowhere else: take it before "+At(b.clock.Now().Add(b.scaled(passwordFor)))+".")
 		}

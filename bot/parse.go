@@ -349,6 +349,19 @@ func takesRest(cmd *Command, loose int) bool {
 	return false
 }
 
+// quoted is a word as it has to be typed to stay one word.
+func quoted(word string) string {
+	switch {
+	case word != "" && !strings.ContainsAny(word, " \t\n\"'"):
+		return word
+	case !strings.Contains(word, `"`):
+		return `"` + word + `"`
+	case !strings.Contains(word, "'"):
+		return "'" + word + "'"
+	}
+	return word
+}
+
 // place gives the words without a flag to the positional parameters that are
 // still free.
 func place(cmd *Command, given, loose []string) error {
@@ -358,6 +371,13 @@ func place(cmd *Command, given, loose []string) error {
 			continue
 		}
 		if p.Rest {
+			// They are parsed once more, so what was one word stays one; what
+			// was quoted whole is a line by itself.
+			if len(loose) > 1 {
+				for n := range loose {
+					loose[n] = quoted(loose[n])
+				}
+			}
 			given[i] = strings.Join(loose, " ")
 			return nil
 		}

@@ -219,9 +219,15 @@ func (b *Bot) reveal(ctx context.Context, answer Responder, who asker, op Operat
 		b.answerState(ctx, answer, who, op.ID)
 		return
 	}
-	if who.person != op.Person && !b.mayReveal(ctx, who, &op) {
+	// A password that exists only in its answer is its requester's alone: who
+	// has the grant can read what the provider still tells, and asks it.
+	if own := cmd.Reveal == nil; who.person != op.Person && (own || !b.mayReveal(ctx, who, &op)) {
 		b.record(ctx, opRecord(&op, Record{Kind: "denied", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "deny", Text: "reveal"}))
-		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "Only %s can see this password, or who may run %s on its target.", Clean(op.Person), Code("job reveal"))))
+		e := Errorf(Forbidden, "Only %s can see this password, or who may run %s on its target.", Clean(op.Person), Code("job reveal"))
+		if own {
+			e = Errorf(Forbidden, "Only %s can see this password.", Clean(op.Person))
+		}
+		b.say(ctx, answer, b.refusal(e))
 		return
 	}
 	b.ack(ctx, answer)

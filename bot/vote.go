@@ -132,7 +132,7 @@ func (b *Bot) lapse(ctx context.Context, op Operation) (Operation, error) {
 	case Ready, Checking:
 		text = "It could not be sent in time."
 		if op.Waits != "" {
-			text = "It could not be sent in time: " + op.Waits
+			text = "It could not be sent in time: " + sentence("it waited for "+op.Waits)
 		}
 	}
 	stored, err := b.end(ctx, "", op, Expired, text+" Nothing was done.", Record{Kind: "state", Text: text})
@@ -368,7 +368,7 @@ func (b *Bot) breakGlass(ctx context.Context, key string, answer Responder, who 
 // breakGlassRefused is Break glass below a refusal.
 func (b *Bot) breakGlassRefused(ctx context.Context, key string, answer Responder, who asker, p Parsed, r Read, s *Submission) {
 	form := Form{Code: readCode(r, actBreakGlass), Title: "Break glass", Submit: "Break glass",
-		Text:   "Runs " + p.Command.Words + " " + argText(p.Args) + " without approvals, and tells everybody.",
+		Text:   "Runs " + p.Command.Words + " " + argText(p.Command, p.Args) + " without approvals, and tells everybody.",
 		Fields: []FormField{{Name: "reason", Label: "Reason", Hint: "Why, or the ticket's number", Required: true, MaxLen: 500}}}
 	if s == nil {
 		b.openForm(ctx, answer, form)

@@ -233,7 +233,7 @@ func (p *provider) dedicatedRebootRow() bot.Command {
 func (p *provider) dedicatedPower(s signal, send func(context.Context, int) (hoster.Result, error)) bot.Command {
 	return bot.Command{
 		Words: "dedicated " + s.verb, Effect: bot.EffectInterrupts, Patient: s.asks,
-		Params:  []bot.Param{p.serverParam("Server to " + s.verb)},
+		Params:  []bot.Param{p.serverParam("Server to " + spoken(s.verb))},
 		Example: "dedicated " + s.verb + " 7",
 		Preview: func(ctx context.Context, c *bot.Call) (bot.Preview, error) {
 			d, err := p.readDedicated(ctx, serverOf(c))

@@ -99,6 +99,7 @@ func TestPreviewOfAResize(t *testing.T) {
 	w := start(t)
 	pv := w.mustPreview("vm resize 4001 --mem 8G")
 	require.Contains(t, pv.Fields, bot.Field{Label: "New memory", Value: "2 GiB → 8 GiB"})
+	require.Contains(t, w.mustPreview("vm resize 4001 --ips 3").Fields, bot.Field{Label: "New IPv4 addresses", Value: "1 → 3"})
 	require.Equal(t, bot.Facts{Cores: 2, IPs: 1, Mem: 8192, Disk: 100, Known: bot.FactCores | bot.FactIPs | bot.FactMem | bot.FactDisk}, pv.Facts, "all that it would have")
 }
 

@@ -86,7 +86,7 @@ func (p *provider) previewResize(ctx context.Context, c *bot.Call) (bot.Preview,
 	for i := range before {
 		if before[i].Value != after[i].Value {
 			changed = true
-			preview.Fields = append(preview.Fields, bot.Field{Label: "New " + strings.ToLower(before[i].Label[:1]) + before[i].Label[1:], Value: before[i].Value + " → " + after[i].Value})
+			preview.Fields = append(preview.Fields, bot.Field{Label: "New " + inside(before[i].Label), Value: before[i].Value + " → " + after[i].Value})
 		}
 	}
 	if !changed {
@@ -370,4 +370,12 @@ func stillThere(what string, hadIPs, hasIPs []string, was, is []bot.Field) bot.V
 		return bot.Verdict{Is: bot.Done, Text: fmt.Sprintf("%s is gone: its number now belongs to another machine with %s.", what, addresses(hasIPs))}
 	}
 	return bot.Verdict{Is: bot.Person, Text: fmt.Sprintf("%s is in the list, but not as it was: %s.", what, strings.Join(differences(was, is), "; "))}
+}
+
+// inside is a label as it stands inside a sentence: IPv4 keeps its capitals.
+func inside(label string) string {
+	if strings.HasPrefix(label, "IP") {
+		return label
+	}
+	return strings.ToLower(label[:1]) + label[1:]
 }

@@ -99,11 +99,19 @@ func (p *provider) vmResetRow() bot.Command {
 	return row
 }
 
+// spoken is a signal's verb in a sentence: shutdown is a noun there.
+func spoken(verb string) string {
+	if verb == shutdownSignal.verb {
+		return "shut down"
+	}
+	return verb
+}
+
 // vmPower is the row of a power button of VMs.
 func (p *provider) vmPower(s signal, send func(context.Context, int) (hoster.Result, error)) bot.Command {
 	row := bot.Command{
 		Words: "vm " + s.verb, Effect: bot.EffectInterrupts, Patient: s.asks,
-		Params:  []bot.Param{p.vmParam("VM to " + s.verb)},
+		Params:  []bot.Param{p.vmParam("VM to " + spoken(s.verb))},
 		Example: "vm " + s.verb + " 4001",
 		Preview: func(ctx context.Context, c *bot.Call) (bot.Preview, error) {
 			v, err := p.readVM(ctx, vmOf(c), false)
