@@ -104,9 +104,10 @@ class Pane {
   build() {
     const id = this.id;
     this.who = el("fieldset", "who", {}, el("legend", "vh", {}, "Who speaks here"));
-    this.log = el("ol", "log", { role: "log", "aria-live": "off", tabindex: "0" });
+    this.list = el("ol", "messages", {});
+    this.log = el("div", "log", { role: "log", "aria-live": "off", tabindex: "0" }, this.list);
     this.jump = el("button", "jump", { type: "button", hidden: true, onclick: () => { this.bottom(); this.input.focus(); } }, "New below ↓");
-    this.ask = el("div", "", {});
+    this.ask = el("div", "asks", {});
     this.hint = el("div", "hint", { id: id + "-hint" });
     this.error = el("p", "error", { role: "alert", hidden: true });
     this.input = el("input", "", {
@@ -159,7 +160,7 @@ class Pane {
     this.last = 0;
     this.form = null;
     this.ask.replaceChildren();
-    this.log.replaceChildren(this.welcome());
+    this.list.replaceChildren(this.welcome());
   }
 
   welcome() {
@@ -258,7 +259,10 @@ class Pane {
         if (!root.thread) { root.thread = el("ol", "thread", { "aria-label": "Thread" }); this.render(root.view, root); }
         root.thread.append(m.li);
       } else this.place(m);
-      if (!this.quiet) m.li.classList.add("fresh");
+      if (!this.quiet) {
+        m.li.classList.add("fresh");
+        m.li.addEventListener("animationend", (e) => { if (e.target === m.li) m.li.classList.remove("fresh"); });
+      }
     }
     m.view = v;
     const held = m.li.contains(document.activeElement) && document.activeElement !== m.li;
@@ -273,10 +277,10 @@ class Pane {
   // place puts a message where its number belongs: of several streams the
   // order is that in which things were said.
   place(m) {
-    let after = this.log.lastElementChild;
+    let after = this.list.lastElementChild;
     while (after && after.dataset.number && Number(after.dataset.number) > m.number) after = after.previousElementSibling;
     m.li.dataset.number = m.number;
-    after ? after.after(m.li) : this.log.append(m.li);
+    after ? after.after(m.li) : this.list.append(m.li);
   }
 
   render(v, m) {
@@ -293,8 +297,8 @@ class Pane {
     else head.append(el("span", "by", {}, "hosterbot"));
     head.append(el("time", "at", { datetime: at.toISOString() }, clock(at)));
     if (v.to) head.append(el("span", "badge", {}, "Only " + v.to + " sees this"));
-    if (v.place) head.append(el("span", "where", {}, "in " + v.place));
-    if (v.copies) head.append(el("span", "where", {}, "also in " + v.copies.join(", ")));
+    if (v.place) head.append(el("span", "where", { title: v.place }, "in " + v.place.split(":")[0]));
+    if (v.copies) head.append(el("span", "where", { title: v.copies.join(", ") }, "also in " + [...new Set(v.copies.map((c) => c.split(":")[0]))].join(", ")));
     const main = el("div", "main", {}, head);
     if (v.line) main.append(el("p", "typed", {}, el("code", "", {}, "/" + v.line)));
     if (v.card) main.append(this.card(v, m));
@@ -556,18 +560,19 @@ function stages(line) {
 function policy(person, line, g) {
   const box = $("policy");
   if (!line || (!g.usage && !g.verdict && !g.problem)) {
-    box.replaceChildren(el("p", "quiet", {}, "Begin to type a command: here stands who may run it, what would be asked first, and by which lines of the policy."));
+    if (box.childElementCount && !box.querySelector(".begin")) return; // the last one stays until there is another
+    box.replaceChildren(el("p", "quiet begin", {}, "Begin to type a command: here stands who may run it, what would be asked first, and by which lines of the policy."));
     return;
   }
   const kids = [el("p", "asked", {}, el("strong", "", {}, person), " · ", el("code", "", {}, line))];
   if (g.verdict) kids.push(el("p", "big-verdict", {}, verdict(g.verdict), g.effect ? el("span", "quiet", {}, "effect: " + g.effect) : ""));
   if (g.summary) kids.push(el("p", "quiet", {}, g.summary + "."));
   if (g.problem) kids.push(el("p", "quiet", {}, g.problem));
-  if (g.lines && g.lines.length) kids.push(el("ul", "why", {}, g.lines.map((l) => el("li", "", {}, l))));
   if (g.people && g.people.length) {
     kids.push(el("table", "people", {}, el("thead", "", {}, el("tr", "", {}, el("th", "", { scope: "col" }, "The same line from"), el("th", "right", { scope: "col" }, "is"))),
       el("tbody", "", {}, g.people.map((p) => el("tr", p.person === person ? "me" : "", {}, el("td", "", {}, el("span", "name", {}, face(p.person), p.person)), el("td", "", {}, verdict(p.verdict)))))));
   }
+  if (g.lines && g.lines.length) kids.push(el("ul", "why", {}, g.lines.map((l) => el("li", "", {}, l))));
   box.replaceChildren(...kids);
 }
 
@@ -575,7 +580,7 @@ function call(c) {
   const list = $("calls");
   const ok = c.status >= 200 && c.status < 300;
   list.prepend(el("li", "call" + (c.mutating ? " changes" : ""), {}, el("span", "method mono", {}, c.method), el("span", "path mono", {}, c.path.replace(/^\/api\/v1\/(datacenter\/)?/, "")),
-    el("span", "took", {}, el("span", "status", { "data-ok": ok ? "yes" : "no" }, c.status ? String(c.status) : "no answer"), " " + c.took + " ms"),
+    el("span", "took", {}, el("span", "status", { "data-ok": ok ? "yes" : "no" }, c.status ? String(c.status) : "no answer"), c.took ? " " + c.took + " ms" : ""),
     c.note ? el("span", "more", {}, c.note) : ""));
   while (list.children.length > 300) list.lastElementChild.remove();
 }
@@ -613,7 +618,8 @@ function arrange() {
 function themed(name) {
   if (name === "system") document.documentElement.removeAttribute("data-theme");
   else document.documentElement.dataset.theme = name;
-  $("theme").textContent = "Theme: " + name;
+  $("theme").replaceChildren("◐", el("span", "", {}, " Theme: " + name));
+  $("theme").setAttribute("aria-label", "Theme: " + name);
 }
 
 async function begin() {

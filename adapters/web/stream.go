@@ -162,7 +162,7 @@ func (w *Web) news(s *stream) ([]event, <-chan struct{}) {
 		}
 	}
 	slices.SortFunc(out, func(a, b event) int { return int(a.seq - b.seq) })
-	if len(out) > 0 || s.cursor == 0 {
+	if w.seq > s.cursor || s.cursor == 0 { // also where nothing of it is for this person
 		out = append(out, event{w.seq, "now", nowView{Now: now.UnixMilli()}})
 	}
 	s.cursor = w.seq

@@ -158,6 +158,7 @@ func (p *page) focus(selector string) {
 func (p *page) types(i int, line string) {
 	p.t.Helper()
 	p.focus(pane(i) + " .box input")
+	eval[bool](p, `(document.activeElement.select(), true)`)
 	p.keys(line + kb.Enter)
 	p.until(`document.querySelector(` + quote(pane(i)+" .box input") + `).value === ""`)
 }
