@@ -52,6 +52,3 @@ func (w *Web) Delete(r bot.Ref) {
 
 // MaxStreams is how many pages may listen.
 const MaxStreams = maxStreams
-
-// MaxBody is how long a request may be.
-const MaxBody = maxBody
