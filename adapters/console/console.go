@@ -220,6 +220,13 @@ func (c *Console) Member(_ context.Context, g bot.Group, accounts []bot.PolicyAc
 	return bot.MemberNo, nil
 }
 
+// Joined tells whether a line `:member` put a person into a group.
+func (c *Console) Joined(person, group string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.members[group][person]
+}
+
 // join puts a person into a group.
 func (c *Console) join(person, group string) {
 	c.mu.Lock()

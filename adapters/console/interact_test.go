@@ -244,7 +244,7 @@ func TestTabShowsWhatCanFollow(t *testing.T) {
 	s.press("vm \t")
 	s.wait("list  List all VMs")
 	s.wait("ana> vm ")
-	s.press("\x03")
+	s.press("\x03\x03")
 	require.NoError(t, <-ended)
 }
 

@@ -181,6 +181,15 @@ var colons = map[string]colon{
 	}},
 }
 
+// Stage runs a line with a colon that somebody asked for elsewhere, such as
+// ":skip 10m". Its error is for people.
+func (c *Console) Stage(ctx context.Context, text string) error {
+	if !strings.HasPrefix(text, ":") {
+		return errNoControl
+	}
+	return c.stage(ctx, strings.TrimSpace(text))
+}
+
 // stage runs a line that nobody in the chat says.
 func (c *Console) stage(ctx context.Context, text string) error {
 	words := strings.Fields(text)

@@ -102,7 +102,7 @@ func (c *Console) keyboard(ctx context.Context) (*keyboard, func(), error) {
 	t := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{c.opts.In, c.opts.Out}, "")
+	}{&twice{in: c.opts.In, once: c.interrupted}, c.opts.Out}, "")
 	t.AutoCompleteCallback = c.complete(ctx)
 	c.mu.Lock()
 	c.screen.out, c.screen.terminal = t, true
@@ -114,6 +114,42 @@ func (c *Console) keyboard(ctx context.Context) (*keyboard, func(), error) {
 		defer c.mu.Unlock()
 		c.screen.out, c.screen.terminal, c.screen.blank = c.opts.Out, false, false
 	}, nil
+}
+
+// The keys that twice knows: https://en.wikipedia.org/wiki/C0_and_C1_control_codes
+const (
+	ctrlC = 3
+	ctrlU = 21 // empties the line
+)
+
+// twice lets Ctrl-C through when it is pressed twice. Pressed once it empties
+// the line, so that nobody leaves by habit.
+type twice struct {
+	in    io.Reader
+	once  func() // called for the first
+	armed bool
+}
+
+// Read implements io.Reader.
+func (t *twice) Read(p []byte) (int, error) {
+	n, err := t.in.Read(p)
+	for i, b := range p[:n] {
+		switch {
+		case b != ctrlC:
+			t.armed = false
+		case !t.armed:
+			t.armed, p[i] = true, ctrlU
+			t.once()
+		}
+	}
+	return n, err
+}
+
+// interrupted says how to leave.
+func (c *Console) interrupted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.screen.print(block{kind: remark, lines: c.indented([]string{c.paint(faint, "Ctrl-C again leaves")})})
 }
 
 func (k *keyboard) serve(next func(question) (string, error)) {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"hosterbot/adapters/console"
+	"hosterbot/adapters/web"
 	"hosterbot/bot"
 	"hosterbot/bot/policy"
 	"hosterbot/bot/secret"
@@ -51,6 +52,7 @@ type demoCmd struct {
 	API      string `name:"api" placeholder:"URL" help:"Another HosterAPI on loopback instead of the built-in simulator."`
 	APIToken string `name:"api-token" default:"simulator" placeholder:"T" help:"Its token."`
 	Store    string `placeholder:"ADDRESS" help:"Keep the store, such as bolt:./demo.db; a temporary one if it is not said."`
+	Web      string `placeholder:"ADDR" help:"Serve the web chat on this address of loopback (127.0.0.1:8090, or off)."`
 	Listen   string `default:"off" help:"Serve health on this address of loopback."`
 }
 
@@ -64,6 +66,7 @@ type demo struct {
 	policy  *demoPolicy
 	sim     *hostersim.Sim // nil with another API
 	console *console.Console
+	web     *web.Web // nil: none
 	mu      sync.Mutex
 	life    *life
 }
@@ -100,9 +103,18 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		return d.tour(ctx, p)
 	}
 	if c.Script == "" {
+		served, err := c.serveWeb(ctx, d, p.out)
+		if err != nil {
+			return err
+		}
+		defer served.end()
 		d.greet(p.out)
 		if err := d.console.Interact(ctx); err != nil || isTerminal(p) {
 			return err
+		}
+		if served.asked { // whoever wants the page, and types nothing, wants it to stay
+			<-ctx.Done()
+			return nil
 		}
 		return d.drain(ctx)
 	}
@@ -192,6 +204,12 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 		People: append(d.policy.Current().People(), stranger(d.policy.Current())...), Clock: d.clock, Control: d,
 		Session: fmt.Sprint(time.Now().UnixNano()), // not the script's clock: a store that is kept knows its keys
 	})
+	if !c.scripted() && c.Web != "off" {
+		if d.web, err = d.newWeb(bot.Place{Place: home}); err != nil {
+			stop()
+			return nil, nil, err
+		}
+	}
 	address := c.Store
 	if address == "" {
 		address = "bolt:" + filepath.Join(dir, "demo.db")
@@ -203,6 +221,9 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	d.parts.store, d.parts.auditKey = address, []byte("demo: not a secret")
 	d.parts.clock, d.parts.log, d.parts.policy = d.clock, log, d.policy
 	d.parts.chats = []bot.Adapter{d.console}
+	if d.web != nil {
+		d.parts.chats = []bot.Adapter{newTogether(d.console, d.web)}
+	}
 	d.parts.demo, d.parts.serial, d.parts.scale = true, c.scripted(), 1
 	if c.scripted() {
 		d.parts.random = rand.NewChaCha8([32]byte{demoSeed})
@@ -214,6 +235,7 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 func (c *demoCmd) provider(d *demo) (stop func(), err error) {
 	d.parts.api = hoster.Config{URL: c.API, Token: secret.New(c.APIToken), Clock: d.clock, Jitter: func() float64 { return 0.5 }, Rate: 1000}
 	if c.API != "" {
+		d.parts.api.Observe = d.madeCall
 		var wrong problems
 		if u := wrong.url("--api", c.API); u != nil && !loopback(u.Hostname()) {
 			wrong.add("--api", c.API, "an address on loopback: the demo touches no real account")
@@ -224,7 +246,7 @@ func (c *demoCmd) provider(d *demo) (stop func(), err error) {
 	if !c.scripted() {
 		speed = demoSpeed
 	}
-	d.sim = hostersim.New(hostersim.Options{Token: c.APIToken, Clock: d.clock, Seed: demoSeed, Speed: speed})
+	d.sim = hostersim.New(hostersim.Options{Token: c.APIToken, Clock: d.clock, Seed: demoSeed, Speed: speed, Observe: d.sawCall})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the simulator: %w", err)

@@ -28,7 +28,7 @@ var everywhere = []string{"bot/secret", "bot/fail"}
 var suites = []string{"adapters/adaptertest", "store/storetest", "commands/hoster/hostersim"}
 
 // testLibraries are for tests and suites alone.
-var testLibraries = []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid"}
+var testLibraries = []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}
 
 // rules are the walls of the house, one row a folder. An undeclared folder
 // fails.
@@ -45,11 +45,12 @@ var rules = map[string]rule{
 	"adapters/console":          {ours: []string{"bot", "adapters"}, theirs: []string{"golang.org/x/term", "github.com/mattn/go-runewidth"}},
 	"adapters/slack":            {ours: []string{"bot", "adapters"}, theirs: []string{"github.com/slack-go/slack", "github.com/gorilla/websocket", "golang.org/x/time", "golang.org/x/sync"}},
 	"adapters/discord":          {ours: []string{"bot", "adapters"}, theirs: []string{"github.com/bwmarrin/discordgo", "github.com/gorilla/websocket", "golang.org/x/time"}},
+	"adapters/web":              {ours: []string{"bot", "adapters"}},
 	"store":                     {ours: []string{"bot", "store/bolt"}},
 	"store/storetest":           {ours: []string{"bot"}, theirs: testLibraries},
 	"store/bolt":                {ours: []string{"bot"}, theirs: []string{"go.etcd.io/bbolt"}},
 	"cmd/hosterbot": {
-		ours:   []string{"bot", "bot/policy", "commands", "commands/hoster", "commands/hoster/hostersim", "adapters", "adapters/console", "adapters/discord", "adapters/slack", "store"},
+		ours:   []string{"bot", "bot/policy", "commands", "commands/hoster", "commands/hoster/hostersim", "adapters", "adapters/console", "adapters/discord", "adapters/slack", "adapters/web", "store"},
 		theirs: []string{"github.com/alecthomas/kong", "golang.org/x/term", "golang.org/x/sync", "github.com/prometheus/client_golang", "golang.org/x/crypto/x509roots/fallback"},
 	},
 }

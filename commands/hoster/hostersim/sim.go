@@ -52,13 +52,17 @@ type Options struct {
 	Seed  uint64  // passwords, job lengths, figures: same seed and calls, same bytes
 	Speed float64 // 10 is ten times faster than a real provider, but for hanging and slow calls; 0 is 1
 	Empty bool    // no servers; market, templates and software are there
+	// Observe is called after each request, if it is not nil. It must not
+	// call the simulator.
+	Observe func(Call)
 }
 
 // Sim is one provider with one account. It is an http.Handler for /api/v1/...,
 // safe for concurrent use; every request sees a whole state of the world.
 type Sim struct {
-	token string
-	clock Clock
+	token   string
+	clock   Clock
+	observe func(Call)
 
 	mu    sync.Mutex
 	world *world
@@ -81,7 +85,7 @@ func New(o Options) *Sim {
 	if !o.Empty {
 		w.populate(o.Clock.Now())
 	}
-	return &Sim{token: o.Token, clock: o.Clock, world: w}
+	return &Sim{token: o.Token, clock: o.Clock, observe: o.Observe, world: w}
 }
 
 // SetDown makes the provider unreachable: while down, every call is recorded
@@ -119,7 +123,11 @@ func (s *Sim) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	call.Status = out.status
+	seen := *call
 	s.mu.Unlock()
+	if s.observe != nil {
+		s.observe(seen)
+	}
 	out.write(rw)
 }
 
