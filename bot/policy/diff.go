@@ -13,7 +13,7 @@ import (
 // command on the targets of one label, in some circumstances.
 type Change struct {
 	Person  string
-	Command string // "" for what is no command: an account, a group
+	Command string // "" for what is no command: an account, a group, incidents
 	Label   string // or what the targets are where no label has them; "" for a command without
 	Was, Is string // the decisions: "deny", "approve: 1 approval of leads within 30m"
 	When    string // in which places, under which memberships, times and facts; "" for all
@@ -48,12 +48,13 @@ func (c Change) String() string {
 // each place that is named, one that is not, and a private conversation; each
 // looked-up group by itself, none and all; without a freeze and in each; with
 // facts that are not known, and around each limit; and with break-glass. Who
-// may approve, who owns an account, and which group of a platform is meant are
-// compared as well.
+// may approve, who owns an account, which group of a platform is meant, and
+// whose incidents are watched are compared as well.
 func Diff(before, after *Snapshot) []Change {
 	d := &differ{was: before, is: after, places: places(before, after), members: memberships(before, after)}
 	d.owners()
 	d.groups()
+	d.incidents()
 	for _, person := range union(before.People(), after.People()) {
 		for i := range after.commands {
 			if c := &after.commands[i]; c.Effect != Open {

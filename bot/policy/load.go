@@ -230,6 +230,7 @@ func (l *loader) walk(root node) {
 		{"guards", l.guardSection},
 		{"freezes", l.freezeSection},
 		{"break_glass", l.glassSection},
+		{"incidents", l.incidentSection},
 		{"tests", l.testSection},
 	}
 	names := make([]string, len(sections))

@@ -44,8 +44,9 @@ type Snapshot struct {
 	named     map[Place]bool // places that a grant's `in` names
 	channels  []Place        // in which the bot has to post
 
-	grants []*grant
-	tests  []selfTest
+	grants    []*grant
+	tests     []selfTest
+	incidents *Incidents
 
 	commands  []command
 	commandAt map[string]int
@@ -223,6 +224,7 @@ func (s *Snapshot) GroupMembers(name string) []string {
 // does.
 func (s *Snapshot) Home() Place { return s.home }
 
-// Channels returns every channel that a grant, an `ask` or a `tell` names, in
-// the order of the file: the bot has to be able to post there.
+// Channels returns every channel that a grant, an `ask`, a `tell` or
+// `incidents` names, in the order of the file: the bot has to be able to post
+// there.
 func (s *Snapshot) Channels() []Place { return s.channels }

@@ -1,9 +1,19 @@
 package policy_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
+
+// herd is a list of n IDs of VMs.
+func herd(n int) string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = strconv.Itoa(5000 + i)
+	}
+	return strings.Join(ids, ", ")
+}
 
 type wrongFile struct{ name, text string }
 
@@ -210,6 +220,28 @@ func wrong(tb testing.TB) []wrongFile {
 	change("break glass without tell", ", tell: slack:T01TEAM/C0OPS}", "}")
 	change("break glass that tells in private", "tell: slack:T01TEAM/C0OPS", "tell: direct")
 	change("break glass without who", "who: [oncall], ", "")
+
+	// incidents
+	watch := func(name, block string) { change(name, "tests:\n", "incidents: "+block+"\ntests:\n") }
+	const channel = "slack:T01TEAM/C0OPS"
+	watch("incidents as a list", "[prod]")
+	watch("incidents of nothing", "{}")
+	watch("incidents with an unknown key", "{watch: [prod], in: "+channel+", evry: 5m}")
+	watch("incidents without place", "{watch: [prod]}")
+	watch("incidents without watch", "{in: "+channel+"}")
+	watch("incidents of an empty list", "{watch: [], in: "+channel+"}")
+	watch("incidents of a word", "{watch: prod, in: "+channel+"}")
+	watch("incidents of an unknown label", "{watch: [prud], in: "+channel+"}")
+	watch("incidents of a target that is no label", "{watch: [vm/4001], in: "+channel+"}")
+	watch("incidents of a label twice", "{watch: [prod, prod], in: "+channel+"}")
+	whole("incidents of a label without VMs", strings.NewReplacer("labels:\n", "labels:\n  iron: {dedicated: [7]}\n", "tests:\n", "incidents: {watch: [iron], in: "+channel+"}\ntests:\n").Replace(base))
+	whole("incidents of too many VMs", strings.NewReplacer("labels:\n", "labels:\n  herd: {vm: ["+herd(1001)+"]}\n", "tests:\n", "incidents: {watch: [herd], in: "+channel+"}\ntests:\n").Replace(base))
+	watch("incidents told in private", "{watch: [prod], in: direct}")
+	watch("incidents in a list of places", "{watch: [prod], in: ["+channel+"]}")
+	watch("incidents in no place", "{watch: [prod], in: ops}")
+	watch("incidents every second", "{watch: [prod], in: "+channel+", every: 59s}")
+	watch("incidents every other day", "{watch: [prod], in: "+channel+", every: 24h1s}")
+	watch("incidents every word", "{watch: [prod], in: "+channel+", every: often}")
 
 	// rules that can never match
 	whole("who is in an empty group", strings.NewReplacer("groups:\n", "groups:\n  empty: []\n", "who: [ben]", "who: [empty]").Replace(base))
