@@ -95,6 +95,16 @@ type Store interface {
 	// Locks are the locks in force at now, in the order of their targets.
 	Locks(ctx context.Context, now time.Time) ([]Lock, error)
 
+	// Incidents are those that are told and not yet over, in the order of
+	// their VMs, and then of their IDs.
+	Incidents(ctx context.Context) ([]Told, error)
+	// SaveIncident stores one; it replaces that of the same VM and ID. To store
+	// the same again changes nothing.
+	SaveIncident(ctx context.Context, now time.Time, t Told) error
+	// DropIncident removes one that has ended, or is no longer watched. One
+	// that is not there is no error.
+	DropIncident(ctx context.Context, now time.Time, vm int64, id string) error
+
 	// Append writes what belongs to no change of state: records of reads and
 	// refusals, messages to nobody's thread.
 	Append(ctx context.Context, now time.Time, key string, with Written) error

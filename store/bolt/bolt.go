@@ -30,6 +30,7 @@
 //	locks       target → expiry + packed
 //	took        command → the last 20 lengths
 //	audit       sequence → MAC + JSON
+//	incidents   VM + the incident's ID → packed
 //
 // Beside the file stand PATH.holder, for the operator who finds it locked, and
 // PATH.gen, how far the audit log had come: see sidecar.go.
@@ -309,8 +310,8 @@ func known(tx *bbolt.Tx, p plan) (empty bool, err error) {
 	case n == 0:
 		return false, fmt.Errorf("%w: schema %d was never made", ErrDamaged, n)
 	}
-	for _, name := range bucketNames {
-		if tx.Bucket([]byte(name)) == nil {
+	for b, name := range bucketNames {
+		if binary.BigEndian.Uint64(stored) >= since[b] && tx.Bucket([]byte(name)) == nil {
 			return false, fmt.Errorf("%w: bucket %s is missing", ErrDamaged, name)
 		}
 	}

@@ -26,12 +26,16 @@ const (
 	locks
 	took
 	audit
+	incidents
 	buckets // how many there are
 )
 
 var bucketNames = [buckets]string{
-	"meta", "operations", "open", "due", "lanes", "keys", "reads", "threads", "owed", "locks", "took", "audit",
+	"meta", "operations", "open", "due", "lanes", "keys", "reads", "threads", "owed", "locks", "took", "audit", "incidents",
 }
+
+// since is the first schema that has a bucket, where that is not the first.
+var since = [buckets]uint64{incidents: 3}
 
 // fill says how much of a page is filled before the next is begun, in the
 // buckets that grow at their end: all of it where values never change, else so

@@ -195,6 +195,13 @@ func (c *checker) values() {
 			c.found("thread of operation %d: content differs", number(k))
 		}
 	})
+	c.each(incidents, func(k, v []byte) {
+		var told bot.Told
+		err := packTold.unpack(v, &told)
+		if key, kerr := incidentKey(told.VM, told.Incident.ID); errors.Join(err, kerr) != nil || !bytes.Equal(k, key) {
+			c.found("incident of VM %d: content differs", number(k))
+		}
+	})
 	c.each(took, func(k, v []byte) {
 		if len(v)%8 != 0 || len(v) > 8*maxTook {
 			c.found("lengths of %s: %d bytes", k, len(v))

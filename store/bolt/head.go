@@ -24,6 +24,7 @@ var (
 	packThread = packerOf[bot.Thread]()
 	packRead   = packerOf[bot.Read]()
 	packLock   = packerOf[bot.Lock]()
+	packTold   = packerOf[bot.Told]()
 )
 
 // opHead is what the committer has to know of an operation: it stands before

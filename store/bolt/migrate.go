@@ -28,7 +28,7 @@ func (o Options) plan() plan {
 	if o.other != nil {
 		return *o.other
 	}
-	return plan{steps: []step{packAll}}
+	return plan{steps: []step{packAll, addIncidents}}
 }
 
 func (p plan) schema() uint64 { return schema + uint64(len(p.steps)) }

@@ -67,6 +67,25 @@ func TestAStoreOfSchema1IsMigrated(t *testing.T) {
 	require.FileExists(t, path+".schema-1")
 }
 
+// TestAStoreOfSchema2IsMigrated: that one has no bucket for incidents. It is the
+// store of schema 1, opened once by the last hosterbot of schema 2.
+func TestAStoreOfSchema2IsMigrated(t *testing.T) {
+	data, err := os.ReadFile("testdata/schema2.db")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "old.db")
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	s, err := bolt.Open(path, demoOptions)
+	require.NoError(t, err)
+	defer s.Close()
+	whole(t, s)
+	want := bot.Told{VM: 4001, Incident: bot.Incident{ID: "7", Types: []string{"NTP"}, Ongoing: true}, Seen: noon}
+	require.NoError(t, s.SaveIncident(t.Context(), noon, want))
+	told, err := s.Incidents(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []bot.Told{want}, told)
+	require.FileExists(t, path+".schema-2")
+}
+
 // addNotes is a step of a later hosterbot: a bucket that schema 1 does not have,
 // filled from one that it has.
 func addNotes(tx *bbolt.Tx) error {
@@ -97,7 +116,7 @@ func TestAnOlderStoreIsMigratedAndKept(t *testing.T) {
 	reading := later
 	reading.Reading = true
 	_, err := bolt.Open(path, reading)
-	require.ErrorContains(t, err, "made by an older hosterbot (schema 1, this one knows 4)", "who only looks does not migrate")
+	require.ErrorContains(t, err, "made by an older hosterbot (schema 1, this one knows 5)", "who only looks does not migrate")
 
 	s, err := bolt.Open(path, later)
 	require.NoError(t, err)
@@ -126,7 +145,7 @@ func TestAMigrationThatFailsChangesNothing(t *testing.T) {
 	broken := errors.New("half-way")
 	_, err := bolt.Open(path, bolt.Later(demoOptions, addNotes, func(*bbolt.Tx) error { return broken }))
 	require.ErrorIs(t, err, broken)
-	require.ErrorContains(t, err, "schema 3 to 4")
+	require.ErrorContains(t, err, "schema 4 to 5")
 	require.Zero(t, notes(t, path))
 	s, err := bolt.Open(path, demoOptions)
 	require.NoError(t, err, "the hosterbot before goes on")

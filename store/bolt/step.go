@@ -30,6 +30,12 @@ func packAll(tx *bbolt.Tx) error {
 	return nil
 }
 
+// addIncidents is the step from schema 2 to 3, which has a bucket for them.
+func addIncidents(tx *bbolt.Tx) error {
+	_, err := tx.CreateBucketIfNotExists([]byte(bucketNames[incidents]))
+	return err
+}
+
 // rewrite gives every pair of a bucket another key and value. It collects them
 // first: bbolt does not allow a change while its cursor walks.
 func rewrite(b *bbolt.Bucket, f func(k, v []byte) (key, value []byte, err error)) error {

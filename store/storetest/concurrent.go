@@ -64,6 +64,17 @@ func (c *caller) won(errs []error, loss error) int {
 }
 
 var raceTests = []test{
+	{"incidents of many are all kept", func(c *caller) {
+		c.won(race(callers, func(i int) error {
+			for n := range 5 {
+				if err := c.SaveIncident(c.ctx, noon, attack(int64(4001+i), fmt.Sprint(n))); err != nil {
+					return err
+				}
+			}
+			return c.DropIncident(c.ctx, noon, int64(4001+i), "0")
+		}), nil)
+		require.Len(c, c.told(), 4*callers)
+	}},
 	{"of those who advance one version exactly one wins", func(c *caller) {
 		op := c.create(operation(4001))
 		op = c.advance(op, bot.Pending)

@@ -39,9 +39,16 @@ func RunReopen(t *testing.T, open func(tb testing.TB, path string) bot.Store, pa
 	require.NoError(t, c.Postpone(c.ctx, noon, owed[1], at(7)))
 	th := bot.Thread{Op: first.ID, Place: channel("C0OPS"), Root: bot.Ref{Place: channel("C0OPS"), ID: "1.2"}, Shown: 1}
 	require.NoError(t, c.Deliver(c.ctx, noon, owed[0], th))
+	told := attack(4001, "215486")
+	require.NoError(t, c.SaveIncident(c.ctx, noon, told))
+	require.NoError(t, c.SaveIncident(c.ctx, noon, attack(4002, "7")))
+	require.NoError(t, c.DropIncident(c.ctx, noon, 4002, "7"))
 	owed, records := c.owed(), c.records()
 	again()
 
+	t.Run("incidents that are told are there, and no others", func(t *testing.T) {
+		require.Equal(t, []bot.Told{told}, c.told())
+	})
 	t.Run("operations are there, with their indexes", func(t *testing.T) {
 		for _, want := range []bot.Operation{first.Operation, held, ended} {
 			require.Equal(t, want, c.stored(want.ID))

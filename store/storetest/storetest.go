@@ -47,7 +47,7 @@ func newCaller(tb testing.TB, s bot.Store) *caller {
 func Run(t *testing.T, open func(testing.TB) bot.Store) {
 	for name, tests := range map[string][]test{
 		"operations": operationTests, "keys": keyTests, "lanes": laneTests, "lists": listTests,
-		"messages": messageTests, "locks and reads": lockTests, "audit": auditTests, "upkeep": upkeepTests,
+		"messages": messageTests, "locks and reads": lockTests, "audit": auditTests, "incidents": incidentTests, "upkeep": upkeepTests,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, tc := range tests {
