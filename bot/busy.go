@@ -64,3 +64,20 @@ func (s *waitSet) left(id any, now time.Time) (time.Time, bool) {
 	}
 	return until, ok
 }
+
+// notNow keeps a loop that can begin nothing of what is due from asking again
+// without a pause.
+func notNow(next, now time.Time) time.Time {
+	if soon := now.Add(20 * time.Millisecond); !next.IsZero() && next.Before(soon) {
+		return soon
+	}
+	return next
+}
+
+// sooner is the earlier of two moments, of which a zero one is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -19,6 +19,7 @@
 //	rollback.go   go on with a store that is an older copy of itself
 //	settle.go     outcomes that nobody knows; secrets that only their owner sees
 //	announce.go   messages owed: root, thread, end, in order, coalesced
+//	watch.go      network incidents of the VMs that the policy watches, a thread each
 //	anchor.go     how far the audit log has come, said outside the store
 //	look.go       how an operation looks
 //

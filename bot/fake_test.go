@@ -46,7 +46,8 @@ type memory struct {
 	threads map[int64][]bot.Thread
 	locks   map[string]bot.Lock
 	audit   []sealed
-	rolled  string // what Rollback says
+	told    map[string]bot.Told // by VM and ID
+	rolled  string              // what Rollback says
 }
 
 type memoryKey struct {
@@ -64,7 +65,7 @@ var _ bot.Store = (*memory)(nil)
 func newMemory() *memory {
 	return &memory{
 		ops: map[int64][]byte{}, next: map[int64]time.Time{}, keys: map[string]memoryKey{}, lanes: map[string]int64{}, took: map[string][]time.Duration{},
-		reads: map[int64]bot.Read{}, threads: map[int64][]bot.Thread{}, locks: map[string]bot.Lock{},
+		reads: map[int64]bot.Read{}, threads: map[int64][]bot.Thread{}, locks: map[string]bot.Lock{}, told: map[string]bot.Told{},
 	}
 }
 
@@ -705,7 +706,8 @@ func (m *memory) dump() []byte {
 		Reads   map[int64]bot.Read
 		Threads map[int64][]bot.Thread
 		Locks   map[string]bot.Lock
-	}{m.owed, m.reads, m.threads, m.locks})
+		Told    map[string]bot.Told
+	}{m.owed, m.reads, m.threads, m.locks, m.told})
 	if err != nil {
 		panic(err)
 	}
@@ -986,6 +988,8 @@ type api struct {
 	paused  error
 	tokens  int
 	sendBys []time.Time
+	attacks func(vm int64) ([]bot.Incident, error) // nil: there are none
+	asked   []int64                                // whose incidents were read
 }
 
 func (p *api) Acquire(context.Context) error {
@@ -1003,6 +1007,16 @@ func (p *api) SendBy(ctx context.Context, t time.Time) context.Context {
 	defer p.mu.Unlock()
 	p.sendBys = append(p.sendBys, t)
 	return ctx
+}
+
+func (p *api) Incidents(_ context.Context, vm int64) ([]bot.Incident, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, vm)
+	if p.attacks == nil {
+		return nil, nil
+	}
+	return p.attacks(vm)
 }
 
 func (p *api) Health() bot.Health { return bot.Health{Name: "HosterAPI", OK: true} }

@@ -222,6 +222,7 @@ func (b *Bot) PolicyLooked(ctx context.Context, changed bool, err error) {
 	case changed:
 		b.log.Info("policy reloaded", "hash", st.Hash)
 		b.ForgetMembers()
+		b.nudge(b.watch.wake)
 		b.record(ctx, Record{Kind: "policy", Decision: "loaded", Policy: st.Hash})
 	}
 	b.policyErr = err

@@ -24,7 +24,8 @@ type PolicySource interface {
 }
 
 // Provider is what the core has to know of the provider's API besides the
-// commands: when a mutation may leave, and how the API is doing.
+// commands: when a mutation may leave, what attacks a VM, and how the API is
+// doing.
 type Provider interface {
 	// Acquire waits for the token of the limiter that the next mutation uses.
 	// Its error is for people: mutations are paused.
@@ -32,6 +33,10 @@ type Provider interface {
 	// SendBy gives a context in which a mutation that is not on the wire by t
 	// is not sent at all.
 	SendBy(ctx context.Context, t time.Time) context.Context
+	// Incidents reads the network incidents of a VM, with the patience of
+	// background work. Its error is for people, and Missing if the provider
+	// knows no such VM.
+	Incidents(ctx context.Context, vm int64) ([]Incident, error)
 	Health() Health
 }
 
@@ -92,6 +97,7 @@ type Bot struct {
 	calls    sync.WaitGroup // mutations in flight
 	wake     chan struct{}  // something is due sooner than thought
 	tell     chan struct{}  // a message is owed
+	watch    watch
 }
 
 var _ Handler = (*Bot)(nil)
@@ -104,6 +110,7 @@ func New(c Config) (*Bot, error) {
 		clock: c.Clock, log: c.Logger, metrics: c.Metrics, random: c.Random,
 		scale: c.Scale, demo: c.Demo, serial: c.Serial, owner: c.Owner, home: c.Home,
 		wake: make(chan struct{}, 1), tell: make(chan struct{}, 1),
+		watch: watch{wake: make(chan struct{}, 1), posted: make(map[string]Ref)},
 		turns: make(chan struct{}, readAtOnce), tracking: newPool(trackAtOnce), posting: newPool(postsAtOnce),
 	}
 	if b.catalogue == nil || c.Store == nil || b.policy == nil || b.provider == nil {

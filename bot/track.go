@@ -72,13 +72,13 @@ func (b *Bot) nudge(ch chan struct{}) {
 
 // Run does the bot's work in the background until ctx ends: it moves
 // operations on, follows what the provider works on, sends the messages that
-// are owed, and anchors the audit log. It returns when all of it has stopped.
+// are owed, anchors the audit log, and watches for incidents. It returns when all of it has stopped.
 func (b *Bot) Run(ctx context.Context) error {
 	var wait sync.WaitGroup
 	for _, loop := range []struct {
 		wake chan struct{}
 		work func(context.Context) (time.Time, error)
-	}{{b.wake, b.trackDue}, {b.tell, b.announceDue}, {b.store.due, b.anchorDue}} {
+	}{{b.wake, b.trackDue}, {b.tell, b.announceDue}, {b.store.due, b.anchorDue}, {b.watch.wake, b.watchDue}} {
 		wait.Go(func() { b.loop(ctx, loop.wake, loop.work) })
 	}
 	wait.Go(func() { b.housekeep(ctx) })
@@ -176,7 +176,11 @@ func (b *Bot) RunDue(ctx context.Context) (time.Time, error) {
 		if err != nil {
 			return tell, err
 		}
-		next = sooner(next, tell)
+		look, err := b.watchDue(ctx)
+		if err != nil {
+			return look, err
+		}
+		next = sooner(sooner(next, tell), look)
 		if next.IsZero() || next.After(now) && next.After(b.clock.Now()) {
 			return next, nil
 		}
@@ -222,23 +226,6 @@ func (b *Bot) trackDue(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// notNow keeps a loop that can begin nothing of what is due from asking again
-// without a pause.
-func notNow(next, now time.Time) time.Time {
-	if soon := now.Add(20 * time.Millisecond); !next.IsZero() && next.Before(soon) {
-		return soon
-	}
-	return next
-}
-
-// sooner is the earlier of two moments, of which a zero one is never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // pool runs work side by side, up to a bound.
 type pool struct {
 	slots chan struct{}
@@ -273,6 +260,7 @@ func opKey(id int64) string { return fmt.Sprintf("op/%d", id) }
 func (b *Bot) Wake() {
 	b.nudge(b.wake)
 	b.nudge(b.tell)
+	b.nudge(b.watch.wake)
 }
 
 // touch looks at one operation that is due. What fails is tried again later.

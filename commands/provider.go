@@ -3,14 +3,15 @@ package commands
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"hosterbot/bot"
 	"hosterbot/commands/hoster"
 )
 
-// Provider is the API as the core knows it: when a mutation may leave, and how
-// the API is doing.
+// Provider is the API as the core knows it: when a mutation may leave, the
+// incidents of a VM, and how the API is doing.
 func Provider(api *hoster.Client) bot.Provider { return apiProvider{api} }
 
 type apiProvider struct{ api *hoster.Client }
@@ -30,6 +31,25 @@ func (p apiProvider) Acquire(ctx context.Context) error {
 // SendBy implements bot.Provider.
 func (p apiProvider) SendBy(ctx context.Context, t time.Time) context.Context {
 	return hoster.WithSendBy(ctx, t)
+}
+
+// Incidents implements bot.Provider.
+func (p apiProvider) Incidents(ctx context.Context, vm int64) ([]bot.Incident, error) {
+	list, err := p.api.VMIncidents(hoster.WithPriority(ctx, hoster.Polling), int(vm))
+	if err != nil {
+		return nil, told(err, vmThing(int(vm)))
+	}
+	out := make([]bot.Incident, len(list))
+	for i, in := range list {
+		out[i] = bot.Incident{
+			ID: strconv.FormatInt(in.GID, 10), Start: in.StartText, Stop: in.StopText, Host: in.Host,
+			Types: in.Types, Impact: in.Impact, Direction: in.Direction, Ongoing: in.Ongoing,
+		}
+		if in.GID == 0 { // its documentation does not promise one
+			out[i].ID = ""
+		}
+	}
+	return out, nil
 }
 
 // Health implements bot.Provider.

@@ -229,9 +229,10 @@ func (s still) State() policy.State       { return policy.State{Hash: s.snap.Has
 // willing is a provider that takes every call at once.
 type willing struct{}
 
-func (willing) Acquire(context.Context) error                           { return nil }
-func (willing) SendBy(ctx context.Context, _ time.Time) context.Context { return ctx }
-func (willing) Health() bot.Health                                      { return bot.Health{OK: true} }
+func (willing) Acquire(context.Context) error                            { return nil }
+func (willing) SendBy(ctx context.Context, _ time.Time) context.Context  { return ctx }
+func (willing) Incidents(context.Context, int64) ([]bot.Incident, error) { return nil, nil }
+func (willing) Health() bot.Health                                       { return bot.Health{OK: true} }
 
 // silent is a chat that takes every message at once.
 type silent struct{}

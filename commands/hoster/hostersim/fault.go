@@ -16,6 +16,8 @@ const (
 	orderSilent = "order-silent"
 	orderSlow   = "order-slow"
 	recycle     = "recycle"
+	attack      = "attack"
+	attackOver  = "attack-over"
 )
 
 // Besides the endpoints' own names, faults can be armed for these kinds.
@@ -83,6 +85,8 @@ var faults = []fault{
 	{name: orderSilent, help: "answers true, the server never appears and stays on the market", kinds: orderKind},
 	{name: orderSlow, help: "the ordered server appears after 15 min", kinds: orderKind},
 	{name: recycle, help: "deletes it, and somebody else's VM appears under its number", kinds: []string{"delete"}},
+	{name: attack, help: "an attack on the VM has just begun", kinds: []string{"incidents"}},
+	{name: attackOver, help: "all attacks on the VM have just ended", kinds: []string{"incidents"}},
 }
 
 // Kinds returns the kinds of call that Fault knows, sorted: one for each

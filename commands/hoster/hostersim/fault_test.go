@@ -70,7 +70,7 @@ func TestFaultsOfOneCall(t *testing.T) {
 		})
 	}
 
-	elsewhere := []string{"429-twice", "half-document", "job-fails", "job-stalls", "job-lost", "order-silent", "order-slow", "recycle"}
+	elsewhere := []string{"429-twice", "half-document", "job-fails", "job-stalls", "job-lost", "order-silent", "order-slow", "recycle", "attack", "attack-over"}
 	for name := range tests {
 		elsewhere = append(elsewhere, name)
 	}
@@ -205,6 +205,22 @@ func TestRecycledNumber(t *testing.T) {
 	}
 	require.NotEqual(t, before.Template, after.Template)
 	require.Equal(t, "running", p.status(4009).State)
+}
+
+func TestAttacksBeginAndEnd(t *testing.T) {
+	p := start(t, hostersim.Options{})
+	const path = server + "/4009/incidents"
+	require.Equal(t, `{"response":[],"error":false}`, p.call("GET", path, "").body)
+	require.NoError(t, p.Fault("incidents", "attack"))
+	body := p.call("GET", path, "").body
+	require.Contains(t, body, `"gid":300001`)
+	require.Contains(t, body, `"ongoing":1`)
+	require.Equal(t, body, p.call("GET", path, "").body, "it goes on")
+	require.NoError(t, p.Fault("incidents", "attack-over"))
+	require.Contains(t, p.call("GET", path, "").body, `"ongoing":0`)
+	require.NotContains(t, p.call("GET", path, "").body, `"ongoing":1`)
+	require.NoError(t, p.Fault("incidents", "attack"))
+	require.Contains(t, p.call("GET", path, "").body, `"gid":300002`, "each has a number of its own")
 }
 
 func TestWrongShapes(t *testing.T) {

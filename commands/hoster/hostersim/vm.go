@@ -69,6 +69,9 @@ type vmConfig struct {
 	Template string   `json:"template"`
 }
 
+// firstAttack is below the number of the first attack that a fault begins.
+const firstAttack = 300_000
+
 // incident is an attack from or on the network. An ongoing one stops "now".
 type incident struct {
 	ID        int      `json:"gid"`
@@ -153,6 +156,19 @@ func (w *world) vmIncidents(r *request) (any, error) {
 	v, err := w.vm(r)
 	if err != nil {
 		return nil, err
+	}
+	switch r.fault {
+	case attack:
+		w.attacks++
+		v.incidents = append(v.incidents, incident{
+			firstAttack + w.attacks, r.now.UTC().Format(time.DateTime), "", v.ips()[0], 1, 61_203_968, []string{"UDP Flood"}, 1,
+		})
+	case attackOver:
+		for i := range v.incidents {
+			if in := &v.incidents[i]; in.Ongoing == 1 {
+				in.Ongoing, in.Stop = 0, r.now.UTC().Format(time.DateTime)
+			}
+		}
 	}
 	list := append([]incident{}, v.incidents...)
 	for i := range list {

@@ -24,6 +24,7 @@ type world struct {
 	jobs      map[int]*job
 	rdns      map[string]string
 	resets    int // password resets so far
+	attacks   int // that a fault began
 
 	vmIPs        *pool
 	dedicatedIPs *pool
