@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"hosterbot/bot/secret"
 )
@@ -168,6 +169,9 @@ func CleanMax(text string, most int) string {
 		case r == '`':
 			r = '\''
 		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || unsafeRune(r):
+			continue
+		}
+		if n == 0 && unicode.IsSpace(r) { // trimmed, so it takes no room
 			continue
 		}
 		b.WriteRune(r)
