@@ -1,25 +1,17 @@
 package discord
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/bwmarrin/discordgo"
-)
 
-// Bounds of the HTTP mode.
-const (
-	maxBody      = 1 << 20
-	freshFor     = 5 * time.Minute // how far a signed timestamp may be from now
-	answerWithin = 2800 * time.Millisecond
+	"hosterbot/adapters"
 )
 
 // Path is where Discord has to call Handler.
@@ -37,9 +29,8 @@ func (a *Adapter) Handler() http.Handler {
 }
 
 func (a *Adapter) called(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		http.Error(w, "too long", http.StatusRequestEntityTooLarge)
+	body, ok := adapters.Body(w, r)
+	if !ok {
 		return
 	}
 	if !a.signed(r, body) {
@@ -54,7 +45,7 @@ func (a *Adapter) called(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if kind.Type == discordgo.InteractionPing {
-		respond(w, response{Type: discordgo.InteractionResponsePong})
+		adapters.WriteJSON(w, response{Type: discordgo.InteractionResponsePong})
 		return
 	}
 	s := a.handler.Load()
@@ -62,22 +53,23 @@ func (a *Adapter) called(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not running", http.StatusServiceUnavailable)
 		return
 	}
-	once := &onceAnswer{answers: make(chan response, 1)}
-	if !a.interaction(s.ctx, s.h, body, once.put) {
+	waiting := adapters.NewWaiting[response]()
+	first := func(_ context.Context, r response) error {
+		if !waiting.Answer(r) {
+			return &apiError{status: http.StatusNotFound, code: codeUnknownInteraction, text: "nobody waits for an answer"}
+		}
+		return nil
+	}
+	if !a.interaction(s.ctx, s.h, body, first) {
 		http.Error(w, "no interaction for this bot", http.StatusBadRequest)
 		return
 	}
-	late := make(chan struct{})
-	defer a.clock.AfterFunc(answerWithin, func() { close(late) })()
-	select {
-	case answer := <-once.answers:
-		respond(w, answer)
-	case <-late:
-		once.close()
+	answer, ok := waiting.Wait(r.Context(), a.clock)
+	if !ok {
 		http.Error(w, "too late", http.StatusServiceUnavailable)
-	case <-r.Context().Done():
-		once.close()
+		return
 	}
+	adapters.WriteJSON(w, answer)
 }
 
 // signed tells whether Discord signed a request, a short while ago. Which
@@ -92,39 +84,5 @@ func (a *Adapter) signed(r *http.Request, body []byte) bool {
 		return false
 	}
 	at, err := strconv.ParseInt(stamp, 10, 64)
-	return err == nil && a.clock.Now().Sub(time.Unix(at, 0)).Abs() <= freshFor
-}
-
-func respond(w http.ResponseWriter, r response) {
-	var b bytes.Buffer
-	if json.NewEncoder(&b).Encode(r) != nil {
-		http.Error(w, "no answer", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(b.Bytes()) // who asked has gone
-}
-
-// onceAnswer hands the first answer to the request that waits for it.
-type onceAnswer struct {
-	mu      sync.Mutex
-	shut    bool
-	answers chan response
-}
-
-func (o *onceAnswer) put(_ context.Context, r response) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.shut {
-		return &apiError{status: http.StatusNotFound, code: codeUnknownInteraction, text: "nobody waits for an answer"}
-	}
-	o.shut = true
-	o.answers <- r
-	return nil
-}
-
-func (o *onceAnswer) close() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.shut = true
+	return err == nil && a.clock.Now().Sub(time.Unix(at, 0)).Abs() <= adapters.SignedFor
 }

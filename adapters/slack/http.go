@@ -1,29 +1,25 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
-// Bounds of the HTTP mode.
-const (
-	maxBody      = 1 << 20
-	signedFor    = 5 * time.Minute         // how far a signed timestamp may be from now
-	answerWithin = 2800 * time.Millisecond // Slack shows an error after 3 s
-	seenMost     = 1 << 16
-)
+// seenMost is how many requests are remembered, so that none runs twice.
+const seenMost = 1 << 16
 
 // Path is below what Slack has to call Handler: commands, interactions, events.
 func (a *Adapter) Path() string { return "/slack/" }
@@ -49,13 +45,9 @@ func (a *Adapter) overHTTP() bool { return a.opts.AppToken.IsZero() }
 // signed lets through what Slack signed, a short while ago.
 func (a *Adapter) signed(next func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		var long *http.MaxBytesError
+		body, ok := adapters.Body(w, r)
 		switch {
-		case errors.As(err, &long):
-			http.Error(w, "too long", http.StatusRequestEntityTooLarge)
-		case err != nil:
-			http.Error(w, "not read", http.StatusBadRequest)
+		case !ok:
 		case !a.bySlack(r.Header, body):
 			http.Error(w, "not signed by Slack", http.StatusUnauthorized)
 		default:
@@ -76,7 +68,7 @@ func (a *Adapter) bySlack(h http.Header, body []byte) bool {
 		return false
 	}
 	at, err := strconv.ParseInt(stamp, 10, 64)
-	return err == nil && a.clock.Now().Sub(time.Unix(at, 0)).Abs() <= signedFor
+	return err == nil && a.clock.Now().Sub(time.Unix(at, 0)).Abs() <= adapters.SignedFor
 }
 
 // commanded takes a typed command.
@@ -87,29 +79,23 @@ func (a *Adapter) commanded(w http.ResponseWriter, r *http.Request, body []byte)
 		http.Error(w, "no form", http.StatusBadRequest)
 	case form.Get("ssl_check") == "1": // nobody typed anything
 	default:
-		var p slashPayload
-		p.take(form)
-		a.called(w, r, "slash_commands", p)
-	}
-}
-
-// take takes the payload from a form.
-func (p *slashPayload) take(form url.Values) {
-	*p = slashPayload{
-		TeamID: form.Get("team_id"), ChannelID: form.Get("channel_id"), ChannelName: form.Get("channel_name"), UserID: form.Get("user_id"),
-		Text: form.Get("text"), ResponseURL: form.Get("response_url"), TriggerID: form.Get("trigger_id"),
+		p := slashPayload{
+			TeamID: form.Get("team_id"), ChannelID: form.Get("channel_id"), ChannelName: form.Get("channel_name"), UserID: form.Get("user_id"),
+			Text: form.Get("text"), ResponseURL: form.Get("response_url"), TriggerID: form.Get("trigger_id"),
+		}
+		a.called(w, r, p.call(signatureOf(r)))
 	}
 }
 
 // interacted takes a click, a form that was sent, or a question for choices.
 func (a *Adapter) interacted(w http.ResponseWriter, r *http.Request, body []byte) {
 	form, err := url.ParseQuery(string(body))
-	payload := form.Get("payload")
-	if err != nil || !json.Valid([]byte(payload)) {
+	payload := []byte(form.Get("payload"))
+	if err != nil || !json.Valid(payload) {
 		http.Error(w, "no payload", http.StatusBadRequest)
 		return
 	}
-	a.called(w, r, "interactive", json.RawMessage(payload))
+	a.called(w, r, a.understood(envelope{Type: "interactive", EnvelopeID: signatureOf(r), Payload: payload}))
 }
 
 // happened answers Slack's question whether the address is the bot's. The bot
@@ -124,98 +110,53 @@ func (a *Adapter) happened(w http.ResponseWriter, _ *http.Request, body []byte) 
 		return
 	}
 	if e.Type == "url_verification" && len(e.Challenge) <= 1000 {
-		writeJSON(w, map[string]string{"challenge": e.Challenge})
+		adapters.WriteJSON(w, map[string]string{"challenge": e.Challenge})
 	}
 }
 
+// signatureOf names a request to which Slack gave no trigger.
+func signatureOf(r *http.Request) string { return r.Header.Get("X-Slack-Signature") }
+
 // called does what a request asks for, as frame does it for a frame.
-func (a *Adapter) called(w http.ResponseWriter, r *http.Request, kind string, payload any) {
-	raw, err := json.Marshal(payload)
-	if err != nil {
-		http.Error(w, "no payload", http.StatusBadRequest)
-		return
-	}
-	h := a.handler.Load()
-	if h == nil {
+func (a *Adapter) called(w http.ResponseWriter, r *http.Request, c call) {
+	to := a.handler.Load()
+	if to == nil {
 		http.Error(w, "not running", http.StatusServiceUnavailable)
 		return
 	}
-	e := envelope{Type: kind, EnvelopeID: r.Header.Get("X-Slack-Signature"), Payload: raw}
-	if !a.replays.first(seenKey(raw, e.EnvelopeID), a.clock.Now()) {
+	id := signatureOf(r)
+	if !a.replays.first(cmp.Or(c.trigger, id), a.clock.Now()) {
 		a.log.Warn("slack request came twice: refused")
 		http.Error(w, "seen before", http.StatusConflict)
 		return
 	}
-	on := &request{answers: make(chan any, 1)}
-	if !a.calls.Start(a.calls.slots, func() { a.take(h.serving, h.Handler, on, e) }) {
-		a.overloaded(h.serving, on, e)
+	on := request{adapters.NewWaiting[any]()}
+	if !a.calls.Start(a.calls.slots, func() { a.take(to.ctx, to.h, on, id, c) }) {
+		a.overloaded(to.ctx, on, id, c)
 	}
-	late := make(chan struct{})
-	defer a.clock.AfterFunc(answerWithin, func() { close(late) })()
-	select {
-	case answer := <-on.answers:
-		if answer != nil {
-			writeJSON(w, answer)
-		}
-	case <-late:
-		on.shut()
+	switch answer, ok := on.Wait(r.Context(), a.clock); {
+	case !ok:
 		http.Error(w, "too late", http.StatusServiceUnavailable)
-	case <-r.Context().Done():
-		on.shut()
+	case answer != nil:
+		adapters.WriteJSON(w, answer)
 	}
-}
-
-// seenKey names a request for ever: by its trigger, or where Slack gave none by
-// its signature.
-func seenKey(payload []byte, signature string) string {
-	var p struct {
-		TriggerID string `json:"trigger_id"`
-	}
-	if json.Unmarshal(payload, &p) == nil && p.TriggerID != "" {
-		return "trigger/" + p.TriggerID
-	}
-	return signature
-}
-
-func writeJSON(w http.ResponseWriter, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		http.Error(w, "no answer", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = w.Write(b) // who asked has gone
 }
 
 // request is one that waits for its acknowledgement.
-type request struct {
-	mu      sync.Mutex
-	over    bool
-	answers chan any
-}
+type request struct{ *adapters.Waiting[any] }
 
 // acknowledge implements source.
-func (r *request) acknowledge(_ string, answer any) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.over {
+func (r request) acknowledge(_ string, answer any) error {
+	if !r.Answer(answer) {
 		return errors.New("acknowledge: nobody waits any more")
 	}
-	r.over = true
-	r.answers <- answer
 	return nil
-}
-
-func (r *request) shut() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.over = true
 }
 
 // serving is what requests are handed to while Run runs.
 type serving struct {
-	bot.Handler
-	serving context.Context
+	ctx context.Context
+	h   bot.Handler
 }
 
 // replays remembers what came for as long as its signature is good.
@@ -234,7 +175,7 @@ func (s *replays) first(key string, now time.Time) bool {
 	}
 	if len(s.seen) >= seenMost {
 		for k, at := range s.seen {
-			if now.Sub(at) > 2*signedFor {
+			if now.Sub(at) > 2*adapters.SignedFor {
 				delete(s.seen, k)
 			}
 		}

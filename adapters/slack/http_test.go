@@ -124,7 +124,7 @@ func TestAFormOverHTTPIsAnsweredAtItsFields(t *testing.T) {
 		c.mu.Unlock()
 		require.NotNil(t, v, "the form opens")
 		w := c.sends("/slack/interactions", payload(c.sent(v)))
-		require.Equal(t, "application/json; charset=utf-8", w.Header().Get("Content-Type"))
+		require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 		var answer struct {
 			Action string            `json:"response_action"`
 			Errors map[string]string `json:"errors"`

@@ -133,8 +133,8 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	case "disconnect":
 		c.leave(e.Reason)
 	case "slash_commands", "interactive":
-		if !a.calls.Start(a.calls.slots, func() { a.take(serving, h, c, e) }) {
-			a.overloaded(serving, c, e)
+		if !a.calls.Start(a.calls.slots, func() { a.take(serving, h, c, e.EnvelopeID, a.understood(e)) }) {
+			a.overloaded(serving, c, e.EnvelopeID, a.understood(e))
 		}
 	default:
 		if e.EnvelopeID != "" { // it means nothing here
@@ -155,16 +155,35 @@ func decode(data []byte) (envelope, error) {
 // errNoJSON stands for the errors of encoding/json, which quote what they read.
 var errNoJSON = errors.New("not what Slack documents")
 
+// understood is the call of an envelope. One that is broken is ignored.
+func (a *Adapter) understood(e envelope) call {
+	c, err := parse(e)
+	if err != nil {
+		a.log.Warn("slack payload not understood", "type", bot.Clean(e.Type), "err", err)
+	}
+	return c
+}
+
 // parse makes a call of an envelope.
 func parse(e envelope) (call, error) {
 	if e.Type == "slash_commands" {
-		return parseSlash(e)
+		var p slashPayload
+		if err := json.Unmarshal(e.Payload, &p); err != nil {
+			return call{}, fmt.Errorf("command: %w", errNoJSON)
+		}
+		return p.call(e.EnvelopeID), nil
 	}
 	var p interaction
 	if err := json.Unmarshal(e.Payload, &p); err != nil {
 		return call{}, fmt.Errorf("interaction: %w", errNoJSON)
 	}
-	c := call{team: p.User.TeamID, user: p.User.ID, trigger: p.TriggerID, url: p.ResponseURL, key: key(p.Team.ID, p.TriggerID, e.EnvelopeID)}
+	return p.call(e.EnvelopeID), nil
+}
+
+// call is what a person did; envelope names the delivery where Slack gave no
+// trigger.
+func (p *interaction) call(envelope string) call {
+	c := call{team: p.User.TeamID, user: p.User.ID, trigger: p.TriggerID, url: p.ResponseURL, key: key(p.Team.ID, p.TriggerID, envelope)}
 	if c.team == "" {
 		c.team = p.Team.ID
 	}
@@ -173,25 +192,23 @@ func parse(e envelope) (call, error) {
 		p.pressed(&c)
 	case "view_submission":
 		c.sort, c.code, c.view = submission, p.View.CallbackID, p.View.ID
-		c.key = key(p.Team.ID, "view/"+p.View.ID+"/"+p.View.Hash, e.EnvelopeID)
+		c.key = key(p.Team.ID, "view/"+p.View.ID+"/"+p.View.Hash, envelope)
 		c.from = parseOrigin(p.View.PrivateMetadata)
 		p.filled(&c)
 	case "block_suggestion":
 		c.sort, c.code, c.param, c.prefix = lookup, p.View.CallbackID, p.BlockID, unescape(p.Value)
 		c.from = parseOrigin(p.View.PrivateMetadata)
 	}
-	return c, nil
+	return c
 }
 
-func parseSlash(e envelope) (call, error) {
-	var p slashPayload
-	if err := json.Unmarshal(e.Payload, &p); err != nil {
-		return call{}, fmt.Errorf("command: %w", errNoJSON)
-	}
+// call is what was typed; envelope names the delivery where Slack gave no
+// trigger.
+func (p *slashPayload) call(envelope string) call {
 	return call{
-		sort: command, key: key(p.TeamID, p.TriggerID, e.EnvelopeID), team: p.TeamID, user: p.UserID,
+		sort: command, key: key(p.TeamID, p.TriggerID, envelope), team: p.TeamID, user: p.UserID,
 		from: origin{Channel: p.ChannelID, Name: p.ChannelName}, line: unescape(p.Text), trigger: p.TriggerID, url: p.ResponseURL,
-	}, nil
+	}
 }
 
 // key names a delivery for ever. A redelivery has the trigger of the first;
@@ -238,17 +255,13 @@ func (p *interaction) filled(c *call) {
 	}
 }
 
-// take makes the bot do what an envelope asks for.
-func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, e envelope) {
-	c, err := parse(e)
-	if err != nil || c.sort == ignored {
-		if err != nil {
-			a.log.Warn("slack payload not understood", "type", bot.Clean(e.Type), "err", err)
-		}
-		_ = on.acknowledge(e.EnvelopeID, nil)
+// take makes the bot do what a call asks for; id is that of its envelope.
+func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string, c call) {
+	if c.sort == ignored {
+		_ = on.acknowledge(id, nil)
 		return
 	}
-	d, first := a.calls.begin(c.key, on, e.EnvelopeID)
+	d, first := a.calls.begin(c.key, on, id)
 	if !first {
 		return
 	}
@@ -307,17 +320,16 @@ func (a *Adapter) whoWhere(ctx context.Context, c call) (who bot.Account, where 
 }
 
 // overloaded says at once that there is too much to do.
-func (a *Adapter) overloaded(ctx context.Context, on source, e envelope) {
-	c, err := parse(e)
+func (a *Adapter) overloaded(ctx context.Context, on source, id string, c call) {
 	var answer any
 	switch {
-	case err != nil || c.sort == ignored:
+	case c.sort == ignored:
 	case c.sort == lookup:
 		answer = noOptions
 	case c.sort == submission && len(c.fields) > 0: // it stays open, with what was typed
 		answer = formErrors(map[string]string{c.fields[0]: adapters.Busy().Title + ". " + adapters.Busy().Lines[0]})
 	}
-	_ = on.acknowledge(e.EnvelopeID, answer)
+	_ = on.acknowledge(id, answer)
 	if answer == nil && c.url != "" {
 		a.calls.Start(a.calls.busy, func() {
 			u := &replyURL{url: c.url, public: true, until: a.clock.Now().Add(urlFor)}

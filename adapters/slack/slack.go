@@ -313,7 +313,7 @@ func (a *Adapter) serve(ctx, during context.Context, h bot.Handler) {
 		return
 	}
 	a.state("")
-	a.handler.Store(&serving{h, during})
+	a.handler.Store(&serving{during, h})
 	<-ctx.Done()
 	a.handler.Store(nil)
 }
