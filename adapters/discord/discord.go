@@ -32,10 +32,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -323,8 +325,8 @@ func (a *Adapter) Health() bot.Health {
 	h := bot.Health{Name: platform, OK: a.connected(), Text: a.why, Since: a.since, Fatal: true}
 	if h.OK {
 		h.Text = "connected as " + cmp.Or(a.self().name, a.self().user)
-		for g, why := range a.lacking {
-			h.Text += "; /hoster is not registered in server " + g + ": " + why
+		for _, g := range slices.Sorted(maps.Keys(a.lacking)) {
+			h.Text += "; /hoster is not registered in server " + g + ": " + a.lacking[g]
 		}
 	}
 	return h
@@ -363,10 +365,5 @@ func (a *Adapter) left(c *conn) {
 
 // serves tells whether a guild is one of those in which the bot obeys.
 func (a *Adapter) serves(guild string) bool {
-	for _, g := range a.opts.Guilds {
-		if g == guild && g != "" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.opts.Guilds, guild)
 }

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,8 +239,8 @@ func TestTheBotRunsOverHTTP(t *testing.T) {
 	}})
 	w.start()
 	w.journal.says(t, 0, "chats are served")
-	post := func() int {
-		body := (&caller{fake: w.fake}).typed("U07ANA", "vm list")
+	post := func(user, line string) int {
+		body := (&caller{fake: w.fake}).typed(user, line)
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+at+"/slack/commands", strings.NewReader(body))
 		require.NoError(t, err)
 		stamp := fmt.Sprint(time.Now().Unix())
@@ -249,6 +251,11 @@ func TestTheBotRunsOverHTTP(t *testing.T) {
 		defer resp.Body.Close()
 		return resp.StatusCode
 	}
+	shown := func(text string) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(w.messages, func(m *message) bool { return strings.Contains(m.text, text) })
+		}
+	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(patience); ; <-tick.C { // until Slack has said who the bot is
@@ -258,11 +265,24 @@ func TestTheBotRunsOverHTTP(t *testing.T) {
 			require.True(t, time.Now().Before(end), text)
 		}
 	}
-	require.Equal(t, http.StatusOK, post())
-	require.True(t, w.await(patience, func() bool {
-		return len(w.messages) > 0 && strings.Contains(w.messages[len(w.messages)-1].text, "4001")
-	}))
+	require.Equal(t, http.StatusOK, post("U07ANA", "vm list"))
+	require.True(t, w.await(patience, shown("4001")))
 	require.Zero(t, w.count("apps.connections.open"))
+
+	// Told to stop in a slow call, it says so to who asks, and ends the call.
+	require.NoError(t, w.sim.Fault("start", "slow"))
+	require.Equal(t, http.StatusOK, post("U07ANA", "vm start 4009"))
+	w.slowCall()
+	w.signal(syscall.SIGTERM)
+	for end := time.Now().Add(patience); ; <-tick.C { // the signal takes a moment
+		require.True(t, time.Now().Before(end), "%s", w.journal)
+		require.Equal(t, http.StatusOK, post("U08BEN", "vm list"))
+		if w.await(time.Second, shown("shutting down")) {
+			break
+		}
+	}
 	http.DefaultClient.CloseIdleConnections()
-	w.stop()
+	w.pace.wake <- struct{}{}
+	require.Zero(t, w.exits(patience), "%s", w.journal)
+	require.Equal(t, []string{"start"}, w.done())
 }

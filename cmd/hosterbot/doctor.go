@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,8 +253,8 @@ func examineChats(cfg *config, snap *policy.Snapshot) []bot.Check {
 	switch {
 	case err != nil:
 		checks = append(checks, finding("HOSTERBOT_AUDIT_CHANNEL", "", err))
-	case home != bot.Place{}:
-		needs.Places = addPlace(needs.Places, home)
+	case home != bot.Place{} && !slices.Contains(needs.Places, home):
+		needs.Places = append(needs.Places, home)
 	}
 	served := map[string]bool{"": true}
 	for _, chat := range chats {
@@ -274,13 +275,4 @@ func examineChats(cfg *config, snap *policy.Snapshot) []bot.Check {
 		checks = append(checks, finding("other chats", "the policy also names "+strings.Join(out, ", ")+", whose chat has no token here", nil))
 	}
 	return checks
-}
-
-func addPlace(places []bot.Place, p bot.Place) []bot.Place {
-	for _, q := range places {
-		if q == p {
-			return places
-		}
-	}
-	return append(places, p)
 }

@@ -66,6 +66,20 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 		store: cfg.Store, auditKey: []byte(cfg.auditKey.Reveal()), clock: clock, log: log, policy: watch, chats: chats, scale: cfg.scale,
 		home: home, acceptRollback: c.AcceptRollback, meter: newMeter(),
 	}
+	// Who calls the bot over HTTP is answered until all else has ended, as is
+	// who speaks through a connection of the bot's.
+	called, stopCalled := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCalled()
+	heard, err := cfg.serveChats(called, chats, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopCalled()
+		if stopped := <-heard; stopped != nil {
+			err = errors.Join(err, fmt.Errorf("serve chats: %w", stopped))
+		}
+	}()
 	l, err := parts.begin(ctx)
 	if err != nil {
 		return err
@@ -83,17 +97,10 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	heard, err := cfg.serveChats(serving, chats, log)
-	if err != nil {
-		return err
-	}
 	refused := watchPolicy(ctx, watch, l, hup)
 	stopServing()
 	if err := <-served; err != nil {
 		return fmt.Errorf("serve health: %w", err)
-	}
-	if err := <-heard; err != nil {
-		return fmt.Errorf("serve chats: %w", err)
 	}
 	log.Info("stopping")
 	return exit(exitConfig, refused)

@@ -92,7 +92,7 @@ func (c *demoCmd) serveWeb(ctx context.Context, d *demo, out io.Writer) (servedW
 		return servedWeb{}, exit(exitConfig, fmt.Errorf("--web is %q: %w", clip(address), err))
 	}
 	if taken && !asked {
-		fmt.Fprintf(out, "Port 8090 is taken, so the page has another.\n")
+		fmt.Fprintf(out, "%s is taken, so the page has another port.\n", webAddress)
 	}
 	fmt.Fprintf(out, "In a browser on this machine: %s\n\n", d.web.Link(l.Addr().String()))
 	ctx, cancel := context.WithCancel(ctx)
