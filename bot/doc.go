@@ -6,7 +6,8 @@
 // A chat calls a [Handler]: Handle for a command that was typed, Press for a
 // button, Submit for a form, Complete for what could be typed next.
 //
-//	router.go     who is it (identity.go), is it too much, what was typed (parse.go)
+//	router.go     who is it (identity.go), is it too much, what was typed (words.go,
+//	              parse.go)
 //	authorise.go  may they: the policy decides on arguments, and again with facts
 //	read.go       a command that only looks: run, answer privately, record
 //	confirm.go    a command that changes something becomes an Operation:

@@ -303,6 +303,21 @@ func TestParseKeepsLinesApart(t *testing.T) {
 	}
 }
 
+// What a command takes as the rest of its line is a line again: each word of it
+// comes back as it was typed.
+func TestParseKeepsWordsOfTheRest(t *testing.T) {
+	w := newWorld(t)
+	names := w.rules.Current().Label
+	for _, text := range []string{"plain", "two words", "it's", `say "no"`, `it's "it" and 'that'`, `"`, "'", `a\b #c`} {
+		typed := `"` + strings.ReplaceAll(text, `"`, `"'"'"`) + `"`
+		p, err := w.cat.Parse("help op note --text "+typed, names)
+		require.NoError(t, err, text)
+		again, err := w.cat.Parse(p.Args.Text("command"), names)
+		require.NoError(t, err, "%s became %s", text, p.Args.Text("command"))
+		require.Equal(t, text, again.Args.Text("text"))
+	}
+}
+
 // FuzzParse: nothing panics, every error is for people, and what was
 // understood, typed again in its canonical form, is understood the same.
 func FuzzParse(f *testing.F) {
