@@ -113,6 +113,8 @@ type Adapter struct {
 // self is who the bot is.
 type self struct {
 	app, user, name string
+	public          bool // anybody may add it to a server
+	endpoint        bool // Discord sends interactions to an address
 }
 
 var _ bot.Adapter = (*Adapter)(nil)
@@ -232,7 +234,7 @@ func (a *Adapter) Check(ctx context.Context) error {
 	if app.BotPublic {
 		a.log.Warn("anybody may add this bot to a server: switch Public Bot off in the Discord Developer Portal, Bot")
 	}
-	a.me.Store(&self{app: app.ID, user: user.ID, name: user.Username})
+	a.me.Store(&self{app: app.ID, user: user.ID, name: user.Username, public: app.BotPublic, endpoint: app.EndpointURL != ""})
 	a.knowing.Do(func() { close(a.known) })
 	return nil
 }

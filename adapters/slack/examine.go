@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"hosterbot/adapters"
 	"hosterbot/bot"
@@ -37,20 +36,7 @@ func (a *Adapter) Checks(n bot.Needs) []bot.Check {
 			return "Slack takes it for Socket Mode", nil
 		}})
 	}
-	for _, p := range n.Places {
-		if p.Platform != platform || p.Direct {
-			continue
-		}
-		checks = append(checks, bot.Check{Name: "channel " + p.String(), Run: func(ctx context.Context) (string, error) {
-			if err := ask.known(ctx); err != nil {
-				return "", err
-			}
-			if err := a.CanPost(ctx, p); err != nil {
-				return "", advice(err)
-			}
-			return "the bot may post there", nil
-		}})
-	}
+	checks = append(checks, adapters.PlaceChecks(n, platform, ask.known, a.CanPost)...)
 	for _, g := range n.Groups {
 		if g.Platform != platform {
 			continue
@@ -126,13 +112,4 @@ func unreachable(err error) error {
 		return errors.New(fatal.Text)
 	}
 	return fmt.Errorf("Slack cannot be asked (%w): look at the network, a proxy and SLACK_API_URL", adapters.Quiet(err))
-}
-
-// advice is an error for people in one line, with its hint.
-func advice(err error) error {
-	var e *bot.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	return errors.New(strings.TrimSpace(bot.Flat(e.Text+" "+e.Hint, time.Time{})))
 }
