@@ -190,15 +190,32 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	if place.Thread == "" {
 		place.Thread = t.Root.ID
 	}
-	if o.Kind == OwedEnd {
-		o.Card.Mentions = []Account{b.account(b.policy.Current(), op.Person, o.Place.Platform)}
-	}
+	o.Card.Mentions = b.concerned(&op, &o)
 	_, err = a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
 	var post *PostError
 	if errors.As(err, &post) && post.Gone && place.Thread == t.Root.ID { // somebody deleted the root: it is posted anew
 		t.Root = Ref{}
 	}
 	return t, err
+}
+
+// concerned are the accounts that a message in a thread pings: the requester of
+// what has ended or needs an eye, and where a person has to settle what needed
+// approvals, which its requester may not, those who approved it.
+func (b *Bot) concerned(op *Operation, o *Owed) []Account {
+	if o.Kind != OwedEnd && o.Card.Tone != Warn {
+		return nil
+	}
+	people := []string{op.Person}
+	if op.State == NeedsHuman || op.State == LostTrack {
+		people = append(people, op.Voters()...)
+	}
+	snap := b.policy.Current()
+	accounts := make([]Account, len(people))
+	for i, person := range people {
+		accounts[i] = b.account(snap, person, o.Place.Platform)
+	}
+	return accounts
 }
 
 // thread is the root message of an operation in a place, as it is known.

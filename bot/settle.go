@@ -325,9 +325,10 @@ func (b *Bot) OperationOfJob(ctx context.Context, job int64) (Operation, error) 
 	return Operation{}, ErrNotFound
 }
 
-// OperationCard is an operation's whole story, for a row.
-func (b *Bot) OperationCard(op *Operation) Card {
-	c := b.opCard(op, asker{})
+// OperationCard is an operation's whole story, with the buttons that its caller
+// could press.
+func (b *Bot) OperationCard(call *Call, op *Operation) Card {
+	c := b.opCard(op, call.who)
 	c.Fields = append(c.Fields, Field{"State", Code(string(op.State))}, Field{"Asked", At(op.Created)})
 	if !op.Ended.IsZero() {
 		c.Fields = append(c.Fields, Field{"Ended", At(op.Ended)})
