@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"hosterbot/bot/fail"
@@ -190,7 +191,7 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	if place.Thread == "" {
 		place.Thread = t.Root.ID
 	}
-	o.Card.Mentions = b.concerned(&op, &o)
+	o.Card.Mentions = b.concerned(ctx, &op, &o)
 	_, err = a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
 	var post *PostError
 	if errors.As(err, &post) && post.Gone && place.Thread == t.Root.ID { // somebody deleted the root: it is posted anew
@@ -200,15 +201,20 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 }
 
 // concerned are the accounts that a message in a thread pings: the requester of
-// what has ended or needs an eye, and where a person has to settle what needed
-// approvals, which its requester may not, those who approved it.
-func (b *Bot) concerned(op *Operation, o *Owed) []Account {
-	if o.Kind != OwedEnd && o.Card.Tone != Warn {
-		return nil
-	}
+// what has ended, everybody who may have to settle it where a person has to,
+// and who may approve what has lost a vote.
+func (b *Bot) concerned(ctx context.Context, op *Operation, o *Owed) []Account {
 	people := []string{op.Person}
-	if op.State == NeedsHuman || op.State == LostTrack {
-		people = append(people, op.Voters()...)
+	switch {
+	case o.Kind == OwedEnd:
+	case o.Card.Tone != Warn:
+		return nil
+	case op.State == Pending:
+		return b.mentions(ctx, op, o.Place.Platform)
+	case (op.State == NeedsHuman || op.State == LostTrack) && strings.HasPrefix(o.Card.Title, endWord(op.State)): // and no line before it
+		people = append(people, op.Voters()...) // what needed approvals is not for its requester to settle
+	default:
+		return nil
 	}
 	snap := b.policy.Current()
 	accounts := make([]Account, len(people))

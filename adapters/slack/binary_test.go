@@ -525,17 +525,20 @@ func (f *fake) roots(op int64) []*message {
 	return out
 }
 
-// ends are the end messages in a root's thread: they alone call somebody there.
-// The caller holds mu.
+// ends are the end messages in a root's thread: they call its requester, and
+// tell no one that a person has to look. The caller holds mu.
 func (f *fake) ends(r *message) []*message {
 	var out []*message
 	for _, m := range f.messages {
-		if _, raw := m.reading(); m.thread == r.id && m.to == "" && !m.deleted && strings.Contains(raw, "<@") {
+		text, raw := m.reading()
+		if m.thread == r.id && m.to == "" && !m.deleted && strings.Contains(raw, "<@") && !asksPerson.MatchString(text) {
 			out = append(out, m)
 		}
 	}
 	return out
 }
+
+var asksPerson = regexp.MustCompile(`A person has to look|Lost track|no longer counts`)
 
 var endTitle = regexp.MustCompile(`^(?:✅ |❌ |⚠️ )?(Done|Failed|Done after all|Not done|Resolved as done|Resolved as not done|Resolved as unsure|Denied|Cancelled|Expired|Invalidated): `)
 
