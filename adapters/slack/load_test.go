@@ -4,10 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-
-	"github.com/slack-go/slack"
-	"github.com/slack-go/slack/socketmode"
-	"github.com/stretchr/testify/require"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +17,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+	"github.com/stretchr/testify/require"
 )
 
 // How much load a row of BenchmarkBinary is. A person may run twenty commands a
