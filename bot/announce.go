@@ -93,6 +93,7 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 		}
 		t, err := b.sendOwed(ctx, o)
 		now := b.clock.Now()
+		stopped := ctx.Err() != nil
 		ctx := context.WithoutCancel(ctx) // what stands in the chat is recorded, also at the end
 		if err != nil && t.Op != 0 {      // the root that was posted for it stands
 			if err := b.store.Deliver(ctx, now, Owed{}, t); err != nil {
@@ -108,6 +109,10 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 			fail.Point("after_post_ack")
 		case errors.As(err, &later):
 			err = b.store.Postpone(ctx, now, o, later.until)
+		case stopped:
+			// The end of the process is no try: many restarts in a row would use
+			// them up, and the message would never be sent.
+			return
 		default:
 			b.metrics.Message(o.Kind, false)
 			b.retryOwed(ctx, key, owed[i:], err)

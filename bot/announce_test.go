@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -359,4 +360,26 @@ func TestARootPostedForALineIsRemembered(t *testing.T) {
 	refuse = false
 	w.skip(30 * time.Second)
 	require.Len(t, w.slack.roots(ops), 1)
+}
+
+// TestAStopIsNoTry: what the end of the process keeps from being sent is owed
+// as it was, however often that happens.
+func TestAStopIsNoTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
+		w.asked("4009")
+		before, _, err := w.store.Owed(w.ctx, time.Now(), "me", 100)
+		require.NoError(t, err)
+		require.NotEmpty(t, before)
+		for range 30 {
+			ctx, stop := contextOf(t)
+			refuses := func(bot.Place, string, bot.Card) error { stop(); return &bot.PostError{Err: ctx.Err()} }
+			w.slack.onPost, w.discord.onPost = refuses, refuses
+			require.NoError(t, w.bot.Run(ctx))
+			w.restart()
+		}
+		after, _, err := w.store.Owed(w.ctx, time.Now(), "me", 100)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	})
 }

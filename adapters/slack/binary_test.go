@@ -378,20 +378,26 @@ type deed struct {
 // not hold mu.
 func (w *world) deed(user, kind string, payload map[string]any) *deed {
 	w.tb.Helper()
-	d := &deed{w: w, user: user, kind: kind, payload: payload, trigger: str(payload["trigger_id"])}
-	d.url = str(payload["response_url"])
-	d.url = d.url[strings.LastIndexByte(d.url, '/')+1:]
-	w.mu.Lock()
-	w.serial++
-	d.mark = w.serial
-	w.mu.Unlock()
+	d := w.made(user, kind, payload)
 	d.send()
 	return d
 }
 
-// send sends it, or sends it again: Slack makes a new envelope of what it
-// delivers again.
-func (d *deed) send() {
+// made is a deed that nobody has sent yet.
+func (w *world) made(user, kind string, payload map[string]any) *deed {
+	d := &deed{w: w, user: user, kind: kind, payload: payload, trigger: str(payload["trigger_id"])}
+	d.url = str(payload["response_url"])
+	d.url = d.url[strings.LastIndexByte(d.url, '/')+1:]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.serial++
+	d.mark = w.serial
+	return d
+}
+
+// send sends it, or sends it again, and returns where: Slack makes a new
+// envelope of what it delivers again.
+func (d *deed) send() *socket {
 	d.w.tb.Helper()
 	frame, acks := d.w.envelope(d.kind, d.payload)
 	d.acks = acks
@@ -399,10 +405,12 @@ func (d *deed) send() {
 		s := d.w.some()
 		d.sent = time.Now()
 		if s.send(frame) {
-			return
+			return s
 		}
+		<-s.gone // its end is noticed in a moment
 	}
 	require.Fail(d.w.tb, "no socket takes it")
+	return nil
 }
 
 // some is one of the open sockets, as Slack chooses: by chance. A command is

@@ -250,3 +250,22 @@ func TestPostsWaitForTheFirstConnection(t *testing.T) {
 	_, err := h.adapter(nil).Post(ctx, place(homeID), "root", bot.Card{Title: "Root"})
 	require.Error(t, err)
 }
+
+// TestAPostUnderWayIsNotCutOff: the end of the process, that is of its context,
+// lets a post be answered that Slack has already.
+func TestAPostUnderWayIsNotCutOff(t *testing.T) {
+	play(t, &stub{}, func(t *testing.T, h *harness) {
+		ctx, stop := context.WithCancel(t.Context())
+		h.next("chat.postMessage", func(_ http.ResponseWriter, r *http.Request) bool {
+			stop()
+			select {
+			case <-r.Context().Done(): // whoever asked has gone
+			case <-time.After(time.Second):
+			}
+			return false
+		})
+		ref, err := h.a.Post(ctx, place(homeID), "end/17", bot.Card{Title: "Finished"})
+		require.NoError(t, err)
+		require.NotEmpty(t, ref.ID)
+	})
+}
