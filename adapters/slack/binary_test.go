@@ -62,8 +62,14 @@ func root() (string, error) {
 // binaryDir is where binary builds; TestMain sets and removes it.
 var binaryDir string
 
-// binary builds the bot, once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
+// binary builds the bot, once for all tests; mortal is one that kills itself
+// where HOSTERBOT_FAIL says.
+var (
+	binary = sync.OnceValues(func() (string, error) { return build("hosterbot", "") })
+	mortal = sync.OnceValues(func() (string, error) { return build("mortal", "failpoints") })
+)
+
+func build(name, tags string) (string, error) {
 	from, err := root()
 	if err != nil {
 		return "", err
@@ -84,14 +90,14 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("look at the sources: %w", err)
 	}
-	file := filepath.Join(binaryDir, "hosterbot")
-	build := exec.Command("go", "build", "-o", file, "./cmd/hosterbot")
+	file := filepath.Join(binaryDir, name)
+	build := exec.Command("go", "build", "-tags", tags, "-o", file, "./cmd/hosterbot")
 	build.Dir = from
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the bot: %w: %s", err, out)
 	}
 	return file, nil
-})
+}
 
 // examplePolicy is policies.yaml as a team with Slack alone has it.
 func examplePolicy(tb testing.TB) string {
@@ -134,6 +140,7 @@ type settings struct {
 	policy string  // "": the example
 	lean   bool
 	empty  bool              // nothing is started
+	point  string            // where the bot kills itself
 	env    map[string]string // on top of the others
 }
 
@@ -257,14 +264,18 @@ func (w *world) writePolicy(text string) {
 // start starts the bot over the world's store.
 func (w *world) start() {
 	w.tb.Helper()
-	file, err := binary()
+	made := binary
+	if w.point != "" {
+		made = mortal
+	}
+	file, err := made()
 	require.NoError(w.tb, err)
 	cmd := exec.Command(file, "run")
 	env := map[string]string{
 		"HOSTERAPI_URL": w.api, "HOSTERAPI_TOKEN": hosterKey, "HOSTERBOT_API_RATE": "100000",
 		"SLACK_BOT_TOKEN": botToken, "SLACK_APP_TOKEN": appToken, "SLACK_API_URL": w.base + "/api/",
 		"HOSTERBOT_AUDIT_KEY": auditKey, "HOSTERBOT_POLICY": filepath.Join(w.dir, "policies.yaml"),
-		"HOSTERBOT_STORE": "bolt:" + filepath.Join(w.dir, "bot.db"), "HOSTERBOT_LISTEN": "off", "HOSTERBOT_TIME_SCALE": fmt.Sprint(w.scale),
+		"HOSTERBOT_STORE": "bolt:" + filepath.Join(w.dir, "bot.db"), "HOSTERBOT_LISTEN": "off", "HOSTERBOT_TIME_SCALE": fmt.Sprint(w.scale), "HOSTERBOT_FAIL": w.point,
 		"PATH": os.Getenv("PATH"), "HOME": w.dir,
 	}
 	for name, value := range w.env {

@@ -40,6 +40,11 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 			return bot.Ref{}, postError("look for the message", err)
 		case ts != "":
 			ref := bot.Ref{Place: p, ID: ts}
+			if p.Thread == "" { // it may tell how things were
+				if err := a.Edit(ctx, ref, c); err != nil {
+					return bot.Ref{}, err
+				}
+			}
 			a.outbox.Put(id, ref)
 			return ref, nil
 		case !readable:

@@ -81,12 +81,12 @@ func TestAfterARestartAPostIsLookedForFirst(t *testing.T) {
 		require.NoError(t, err)
 		next := h.adapter(nil) // another process
 		require.NoError(t, next.Check(t.Context()))
-		second, err := next.Post(t.Context(), place(homeID), "end/17", bot.Card{Title: "Finished", Again: true})
+		second, err := next.Post(t.Context(), place(homeID), "end/17", bot.Card{Title: "Finished since", Again: true})
 		require.NoError(t, err)
 		require.Equal(t, first, second)
 		_, err = next.Post(t.Context(), place("C4MORE"), "end/18", bot.Card{Title: "Never posted", Again: true})
 		require.NoError(t, err)
-		require.ElementsMatch(t, []string{"Finished\n", "Never posted\n"}, plainTexts(h.sees(t, "ben")))
+		require.ElementsMatch(t, []string{"Finished since\n", "Never posted\n"}, plainTexts(h.sees(t, "ben")))
 	})
 }
 
