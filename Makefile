@@ -75,5 +75,5 @@ image: ## Build the container image, with docker, podman, or buildah
 	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' .ci/image
 
 release: ## Build dist/ for linux, darwin and windows, with checksums and a bill of materials
-	@test -x $(TOOLS)/cyclonedx-gomod || GOBIN=$(TOOLS) $(GO) install $(CYCLONEDX)
+	@test -x $(TOOLS)/cyclonedx-gomod || GOBIN=$(TOOLS) $(GO) install -trimpath $(CYCLONEDX)
 	@VERSION='$(VERSION)' GO='$(GO)' LDFLAGS='$(LDFLAGS)' CYCLONEDX='$(TOOLS)/cyclonedx-gomod' .ci/release
