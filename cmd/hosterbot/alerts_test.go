@@ -147,14 +147,15 @@ func (handlerFunc) Press(context.Context, bot.Press)                      {}
 func (handlerFunc) Submit(context.Context, bot.Submission)                {}
 func (handlerFunc) Complete(context.Context, bot.Completion) []bot.Choice { return nil }
 
-// TestAlertsFireOnTheRunningBinary: Slack cannot be reached, what a process that
-// was killed owes it is stuck, and the policy is spoilt meanwhile.
+// TestAlertsFireOnTheRunningBinary: neither Slack nor the provider can be
+// reached, what a process that was killed owes is stuck, and the policy is
+// spoilt meanwhile.
 func TestAlertsFireOnTheRunningBinary(t *testing.T) {
 	r := newRig(t)
 	require.True(t, r.run("after_intent", "ana: vm start 4009"))
 	policy := filepath.Join(r.dir, "policies.yaml")
 	require.NoError(t, os.WriteFile(policy, examplePolicy, 0o600))
-	r.server.Config.Handler = http.NotFoundHandler() // nor can the operation be settled
+	r.sim.SetDown(true) // nor can the operation be settled
 	p := r.start("", policy)
 	p.healthy()
 	require.NoError(t, os.WriteFile(policy, []byte("version: 1\npeople: 7\n"), 0o600))
@@ -166,7 +167,7 @@ func TestAlertsFireOnTheRunningBinary(t *testing.T) {
 			return false
 		}
 		after = series(t, text)
-		return after[`hosterbot_policy_last_reload_successful{job="hosterbot",instance="a",}`] == 0
+		return after[`hosterbot_policy_last_reload_successful{job="hosterbot",instance="a",}`] == 0 && after[`hosterbot_part_up{job="hosterbot",instance="a",part="HosterAPI"}`] == 0
 	}, 20*time.Second, 10*time.Millisecond)
 	before := make(map[string]float64)
 	for name, is := range after {
@@ -181,13 +182,13 @@ func TestAlertsFireOnTheRunningBinary(t *testing.T) {
 	oldest := `hosterbot_message_oldest_seconds{job="hosterbot",instance="a",}`
 	require.Positive(t, after[oldest])
 	after[oldest] += 600 // time goes by
-	fires(t, before, after, false, "HosterbotChatDown", "HosterbotNotReady", "HosterbotMessagesStuck", "HosterbotPolicyReloadFailed", "HosterbotOutcomeUnknown")
+	fires(t, before, after, false, "HosterbotAPIUnreachable", "HosterbotChatDown", "HosterbotNotReady", "HosterbotMessagesStuck", "HosterbotPolicyReloadFailed", "HosterbotOutcomeUnknown")
 
 	after[`up{job="hosterbot",instance="a"}`] = 0
 	reconnects := `hosterbot_chat_reconnects_total{job="hosterbot",instance="a",chat="slack"}`
 	require.Contains(t, after, reconnects)
 	after[reconnects] += 2
-	fires(t, before, after, true, "HosterbotDown", "HosterbotChatFlapping",
+	fires(t, before, after, true, "HosterbotDown", "HosterbotAPIUnreachable", "HosterbotChatFlapping",
 		"HosterbotChatDown", "HosterbotNotReady", "HosterbotMessagesStuck", "HosterbotPolicyReloadFailed", "HosterbotOutcomeUnknown")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.wait(), p.text())
