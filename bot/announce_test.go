@@ -228,8 +228,9 @@ func TestMessagesOwedSurviveARestart(t *testing.T) {
 	require.Equal(t, 1, ends(w.slack, ops))
 }
 
-// What a killed process owed may stand already, and the chat is told so. Of
-// what is owed since, the bot knows.
+// What a killed process owed first in a thread may stand already, and the chat
+// is told so. What comes after it was never sent, and of what is owed since, the
+// bot knows.
 func TestAfterARestartAChatIsToldWhatMayStandAlready(t *testing.T) {
 	w := newWorld(t)
 	var down bool
@@ -246,6 +247,7 @@ func TestAfterARestartAChatIsToldWhatMayStandAlready(t *testing.T) {
 	down = true
 	w.press("cho", w.code(first, "deny"))
 	second := w.asked("4010")
+	w.press("cho", w.code(second, "deny"))
 	w.skip(time.Second)
 	down = false
 	w.restart()
@@ -254,7 +256,7 @@ func TestAfterARestartAChatIsToldWhatMayStandAlready(t *testing.T) {
 	w.due()
 	require.Equal(t, map[string]bool{
 		fmt.Sprint(first, true): false, fmt.Sprint(first, false): true, // root and end
-		fmt.Sprint(second, true): true, fmt.Sprint(third, true): false,
+		fmt.Sprint(second, true): true, fmt.Sprint(second, false): false, fmt.Sprint(third, true): false,
 	}, again)
 }
 
