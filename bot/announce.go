@@ -92,8 +92,13 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 		if ctx.Err() != nil {
 			return
 		}
+		// A thread is sent in order, so that of what another process owed only
+		// the first message may stand already.
+		old := o.At.Before(b.started)
+		o.Card.Again = old && !b.resumed.has(key)
 		t, err := b.sendOwed(ctx, o)
 		now := b.clock.Now()
+		stopped := ctx.Err() != nil
 		ctx := context.WithoutCancel(ctx) // what stands in the chat is recorded, also at the end
 		if err != nil && t.Op != 0 {      // the root that was posted for it stands
 			if err := b.store.Deliver(ctx, now, Owed{}, t); err != nil {
@@ -107,8 +112,15 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 			b.metrics.Message(o.Kind, true)
 			err = b.store.Deliver(ctx, now, o, t)
 			fail.Point("after_post_ack")
+			if old && err == nil {
+				b.resumed.take(key)
+			}
 		case errors.As(err, &later):
 			err = b.store.Postpone(ctx, now, o, later.until)
+		case stopped:
+			// The end of the process is no try: many restarts in a row would use
+			// them up, and the message would never be sent.
+			return
 		default:
 			b.metrics.Message(o.Kind, false)
 			b.retryOwed(ctx, key, owed[i:], err)
@@ -161,7 +173,6 @@ func (b *Bot) postpone(ctx context.Context, owed []Owed, until time.Time) {
 // sendOwed puts one message into its chat, and returns what its thread looks
 // like then.
 func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
-	o.Card.Again = o.At.Before(b.started)
 	a, ok := b.adapters[o.Place.Platform]
 	if !ok {
 		return Thread{}, &PostError{Forbidden: true, Err: fmt.Errorf("no chat serves %s", o.Place.Platform)}

@@ -23,10 +23,19 @@ const hosterKey = "hoster-token-canary"
 var onDiscord = strings.NewReplacer("slack:T01TEAM/C0OPS, discord", "discord", "slack:T01TEAM/C0OPS", "discord:"+guildID+"/"+homeID,
 	"2026-12-", "2056-12-", "2027-01-", "2057-01-")
 
-// TestTheBuiltBotServesDiscord plays a deletion with the bot as it is built,
-// over TCP: typed, confirmed, approved by another, done, and ended.
-func TestTheBuiltBotServesDiscord(t *testing.T) {
-	t.Parallel()
+// built is the bot as it is built, between the doubles of Discord and of the
+// provider, over TCP.
+type built struct {
+	*fake
+	t     *testing.T
+	sim   *hostersim.Sim
+	log   *journal
+	start func() // begins the next process, and waits until it serves
+	stop  func() // ends it as an operator does
+}
+
+func newBuilt(t *testing.T) *built {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "hosterbot")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./cmd/hosterbot")
@@ -37,30 +46,46 @@ func TestTheBuiltBotServesDiscord(t *testing.T) {
 	require.NoError(t, err)
 	policy := onDiscord.Replace(string(text))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "policies.yaml"), []byte(policy), 0o600))
-	sim := hostersim.New(hostersim.Options{Token: hosterKey, Seed: 1, Speed: 100})
-	provider := httptest.NewServer(sim)
-	defer provider.Close()
+	b := &built{t: t, sim: hostersim.New(hostersim.Options{Token: hosterKey, Seed: 1, Speed: 100}), log: &journal{}}
+	provider := httptest.NewServer(b.sim)
+	t.Cleanup(provider.Close)
 	lis, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	f := newFakeOn(t, bot.SystemClock{}, lis, "http://"+lis.Addr().String())
-	cmd := exec.CommandContext(t.Context(), file, "run")
-	cmd.Env = []string{
-		"HOSTERAPI_URL=" + provider.URL, "HOSTERAPI_TOKEN=" + hosterKey, "HOSTERBOT_AUDIT_KEY=audit-key-canary", "HOSTERBOT_LISTEN=off", "HOSTERBOT_TIME_SCALE=0.01",
-		"DISCORD_BOT_TOKEN=" + botToken, "DISCORD_GUILD_ID=" + guildID, "DISCORD_API_URL=" + f.base + "/", "HOSTERBOT_LOG=debug",
-		"HOSTERBOT_POLICY=" + filepath.Join(dir, "policies.yaml"), "HOSTERBOT_STORE=bolt:" + filepath.Join(dir, "bot.db"), "PATH=" + os.Getenv("PATH"), "HOME=" + dir,
+	b.fake = newFakeOn(t, bot.SystemClock{}, lis, "http://"+lis.Addr().String())
+	var cmd *exec.Cmd
+	b.start = func() {
+		t.Helper()
+		cmd = exec.CommandContext(t.Context(), file, "run")
+		cmd.Env = []string{
+			"HOSTERAPI_URL=" + provider.URL, "HOSTERAPI_TOKEN=" + hosterKey, "HOSTERBOT_AUDIT_KEY=audit-key-canary", "HOSTERBOT_LISTEN=off", "HOSTERBOT_TIME_SCALE=0.01",
+			"DISCORD_BOT_TOKEN=" + botToken, "DISCORD_GUILD_ID=" + guildID, "DISCORD_API_URL=" + b.base + "/", "HOSTERBOT_LOG=debug",
+			"HOSTERBOT_POLICY=" + filepath.Join(dir, "policies.yaml"), "HOSTERBOT_STORE=bolt:" + filepath.Join(dir, "bot.db"), "PATH=" + os.Getenv("PATH"), "HOME=" + dir,
+		}
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, b.log, b.log
+		require.NoError(t, cmd.Start())
+		require.True(t, b.await(patience, func() bool { return b.live() != nil && len(b.guilds[guildID].commands) > 0 }), "%s", b.log)
 	}
-	log := &journal{}
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	require.NoError(t, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	require.True(t, f.await(patience, func() bool { return f.live() != nil && len(f.guilds[guildID].commands) > 0 }), "%s", log)
+	b.stop = func() {
+		t.Helper()
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Wait(), "%s", b.log)
+		require.True(t, b.await(patience, func() bool { return b.live() == nil }))
+	}
+	b.start()
+	return b
+}
 
+// TestTheBuiltBotServesDiscord plays a deletion with the bot as it is built:
+// typed, confirmed, approved by another, done, and ended.
+func TestTheBuiltBotServesDiscord(t *testing.T) {
+	t.Parallel()
+	f := newBuilt(t)
+	log := f.log
 	f.answersWith(t, log, "ana", "vm list", "5 VMs")
 	f.answersWith(t, log, "ana", "vm delete 4009", "4009")
 	f.pressesWhenThere(t, log, "ana", "Confirm")
 	require.True(t, f.await(patience, func() bool { return f.modals[userID("ana")] != nil }), "%s", log)
-	_, err = f.submits(userID("ana"), map[string]string{"value-reason": "old", "value-target": "4009"})
+	_, err := f.submits(userID("ana"), map[string]string{"value-reason": "old", "value-target": "4009"})
 	require.NoError(t, err)
 	f.pressesWhenThere(t, log, "dia", "Approve")
 	require.True(t, f.await(patience, func() bool {
@@ -76,9 +101,8 @@ func TestTheBuiltBotServesDiscord(t *testing.T) {
 		}
 		return strings.Contains(root, "Done: Delete VM") && strings.Contains(end, "<@"+userID("ana")+">")
 	}), "%s\n%s", f.conversation(), log)
-	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, <-ended, "%s", log)
-	for _, secret := range append(sim.Secrets(), botToken, hosterKey, "canary") {
+	f.stop()
+	for _, secret := range append(f.sim.Secrets(), botToken, hosterKey, "canary") {
 		require.NotContains(t, log.String(), secret)
 	}
 	require.Zero(t, f.limited)

@@ -106,6 +106,11 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		return bot.Ref{}, &bot.PostError{Lost: true, Err: errors.New("post: the answer names no message")}
 	}
 	ref.ID = post.out.ID
+	if p.Thread == "" && (repeated || c.Again) { // what stood already may tell how things were
+		if err := a.Edit(ctx, ref, c); err != nil {
+			return bot.Ref{}, err
+		}
+	}
 	a.outbox.Put(id, ref)
 	if p.Thread == "" && !p.Direct {
 		a.threads.Learn(ref.ID, threadState{name: threadName(c, a.clock.Now())})

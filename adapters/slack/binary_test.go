@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -62,8 +61,14 @@ func root() (string, error) {
 // binaryDir is where binary builds; TestMain sets and removes it.
 var binaryDir string
 
-// binary builds the bot, once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
+// binary builds the bot, once for all tests; mortal is one that kills itself
+// where HOSTERBOT_FAIL says.
+var (
+	binary = sync.OnceValues(func() (string, error) { return build("hosterbot", "") })
+	mortal = sync.OnceValues(func() (string, error) { return build("mortal", "failpoints") })
+)
+
+func build(name, tags string) (string, error) {
 	from, err := root()
 	if err != nil {
 		return "", err
@@ -84,14 +89,14 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("look at the sources: %w", err)
 	}
-	file := filepath.Join(binaryDir, "hosterbot")
-	build := exec.Command("go", "build", "-o", file, "./cmd/hosterbot")
+	file := filepath.Join(binaryDir, name)
+	build := exec.Command("go", "build", "-tags", tags, "-o", file, "./cmd/hosterbot")
 	build.Dir = from
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the bot: %w: %s", err, out)
 	}
 	return file, nil
-})
+}
 
 // examplePolicy is policies.yaml as a team with Slack alone has it.
 func examplePolicy(tb testing.TB) string {
@@ -134,6 +139,7 @@ type settings struct {
 	policy string  // "": the example
 	lean   bool
 	empty  bool              // nothing is started
+	point  string            // where the bot kills itself
 	env    map[string]string // on top of the others
 }
 
@@ -257,14 +263,18 @@ func (w *world) writePolicy(text string) {
 // start starts the bot over the world's store.
 func (w *world) start() {
 	w.tb.Helper()
-	file, err := binary()
+	made := binary
+	if w.point != "" {
+		made = mortal
+	}
+	file, err := made()
 	require.NoError(w.tb, err)
 	cmd := exec.Command(file, "run")
 	env := map[string]string{
 		"HOSTERAPI_URL": w.api, "HOSTERAPI_TOKEN": hosterKey, "HOSTERBOT_API_RATE": "100000",
 		"SLACK_BOT_TOKEN": botToken, "SLACK_APP_TOKEN": appToken, "SLACK_API_URL": w.base + "/api/",
 		"HOSTERBOT_AUDIT_KEY": auditKey, "HOSTERBOT_POLICY": filepath.Join(w.dir, "policies.yaml"),
-		"HOSTERBOT_STORE": "bolt:" + filepath.Join(w.dir, "bot.db"), "HOSTERBOT_LISTEN": "off", "HOSTERBOT_TIME_SCALE": fmt.Sprint(w.scale),
+		"HOSTERBOT_STORE": "bolt:" + filepath.Join(w.dir, "bot.db"), "HOSTERBOT_LISTEN": "off", "HOSTERBOT_TIME_SCALE": fmt.Sprint(w.scale), "HOSTERBOT_FAIL": w.point,
 		"PATH": os.Getenv("PATH"), "HOME": w.dir,
 	}
 	for name, value := range w.env {
@@ -359,125 +369,6 @@ func (w *world) slowCall() {
 	case <-late.C:
 		require.Fail(w.tb, "no slow call came", "%s", w.conversation())
 	}
-}
-
-// deed is something that a person did, on its way through the bot.
-type deed struct {
-	w       *world
-	user    string
-	kind    string
-	payload map[string]any
-	mark    int // what is newer came after it
-	sent    time.Time
-	acks    chan map[string]any
-	trigger string
-	url     string
-}
-
-// deed makes an envelope and sends it on one of the sockets. The caller does
-// not hold mu.
-func (w *world) deed(user, kind string, payload map[string]any) *deed {
-	w.tb.Helper()
-	d := &deed{w: w, user: user, kind: kind, payload: payload, trigger: str(payload["trigger_id"])}
-	d.url = str(payload["response_url"])
-	d.url = d.url[strings.LastIndexByte(d.url, '/')+1:]
-	w.mu.Lock()
-	w.serial++
-	d.mark = w.serial
-	w.mu.Unlock()
-	d.send()
-	return d
-}
-
-// send sends it, or sends it again: Slack makes a new envelope of what it
-// delivers again.
-func (d *deed) send() {
-	d.w.tb.Helper()
-	frame, acks := d.w.envelope(d.kind, d.payload)
-	d.acks = acks
-	for range 100 {
-		s := d.w.some()
-		d.sent = time.Now()
-		if s.send(frame) {
-			return
-		}
-	}
-	require.Fail(d.w.tb, "no socket takes it")
-}
-
-// some is one of the open sockets, as Slack chooses: by chance. A command is
-// under way on it.
-func (w *world) some() *socket {
-	w.tb.Helper()
-	var chosen *socket
-	require.True(w.tb, w.await(patience, func() bool {
-		var all []*socket
-		for _, s := range w.sockets {
-			if s.open && !s.leaving {
-				all = append(all, s)
-			}
-		}
-		if len(all) == 0 {
-			return false
-		}
-		chosen = all[rand.N(len(all))]
-		chosen.under++
-		return true
-	}), "no socket is open")
-	return chosen
-}
-
-// slackWaits is when a person is told that the app does not respond.
-const slackWaits = 3 * time.Second
-
-// acked waits for the acknowledgement, and fails if it came too late.
-func (d *deed) acked() map[string]any {
-	d.w.tb.Helper()
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	select {
-	case ack := <-d.acks:
-		if took := time.Since(d.sent); took > slackWaits {
-			require.Fail(d.w.tb, "acknowledged too late", "%s after %s", d.payload["text"], took)
-		}
-		return ack
-	case <-late.C:
-		require.Fail(d.w.tb, "never acknowledged", "%v", d.payload)
-		return nil
-	}
-}
-
-// answered waits until the person can see what became of it: an answer, a
-// form, or what everybody sees: a change of an operation, or, where op is 0, a
-// new one.
-func (d *deed) answered(op int64) {
-	d.w.tb.Helper()
-	ok := d.w.await(patience, func() bool {
-		if u := d.w.urls[d.url]; u != nil && u.shown > 0 {
-			return true
-		}
-		if t := d.w.triggers[d.trigger]; t != nil && t.view > 0 {
-			return true
-		}
-		for _, m := range d.w.messages {
-			switch {
-			case m.changed <= d.mark:
-			case m.to == d.user, op != 0 && d.w.operation(m) == op, op == 0 && m.made > d.mark && rootOf(m) != 0:
-				return true
-			}
-		}
-		return false
-	})
-	require.True(d.w.tb, ok, "%s was never answered: %v\n%s", d.user, d.payload, d.w.conversation())
-}
-
-// types is a slash command. It returns when it is acknowledged and answered.
-func (w *world) types(person, line string) *deed {
-	w.tb.Helper()
-	d := w.deed(accounts[person], "slash_commands", w.slash(accounts[person], line))
-	d.acked()
-	d.answered(0)
-	return d
 }
 
 var (
