@@ -114,7 +114,7 @@ class Pane {
       type: "text", id: id + "-line", role: "combobox", "aria-expanded": "false", "aria-controls": id + "-options", "aria-autocomplete": "list",
       "aria-describedby": id + "-hint", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", maxlength: "4000",
       oninput: () => this.typing(), onkeydown: (e) => this.key(e), onfocus: () => { active = this; this.look(); },
-      onblur: () => setTimeout(() => this.close(), 150),
+      onblur: () => setTimeout(() => { if (document.activeElement !== this.input) this.close(); }, 150),
     });
     this.options = el("ul", "options", { id: id + "-options", role: "listbox", "aria-label": "What can be typed next", hidden: true });
     this.live = el("p", "vh", { role: "status", "aria-live": "polite" });

@@ -187,14 +187,11 @@ func (p *page) size(width, height int64, theme string) {
 	require.NoError(p.t, err)
 }
 
-// picture writes what the window shows into a file, if the test is to rewrite
-// its files.
+// picture writes what the window shows into a file of the README, if the test
+// is to rewrite its files.
 func (p *page) picture(name string) {
 	p.t.Helper()
-	if !*update {
-		return
+	if *update {
+		p.shot(name)
 	}
-	data, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	require.NoError(p.t, err)
-	require.NoError(p.t, os.WriteFile(name, data, 0o644))
 }
