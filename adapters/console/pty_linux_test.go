@@ -115,7 +115,7 @@ func TestResizeDrawsAgain(t *testing.T) {
 	p.wait("ana> vm del")
 	narrow := onScreen(50, 30, p.shown())
 	require.NotContains(t, narrow, "ID    Name     State")
-	require.Contains(t, narrow, "  4001  Name web-1 · State running · Cores 2 ·")
+	require.Contains(t, narrow, "  4001  Name: web-1 · State: running · Cores: 2\n")
 	require.Contains(t, narrow, "● Create a VM with a title that goes on for")
 	require.Equal(t, 1, strings.Count(narrow, "40 %"), narrow)
 	require.True(t, strings.HasPrefix(narrow, "ana> vm list\n"), narrow)

@@ -57,7 +57,7 @@ func newBuilt(t *testing.T) *built {
 		t.Helper()
 		cmd = exec.CommandContext(t.Context(), file, "run")
 		cmd.Env = []string{
-			"HOSTERAPI_URL=" + provider.URL, "HOSTERAPI_TOKEN=" + hosterKey, "HOSTERBOT_AUDIT_KEY=audit-key-canary", "HOSTERBOT_LISTEN=off", "HOSTERBOT_TIME_SCALE=0.01",
+			"HOSTERAPI_URL=" + provider.URL, "HOSTERAPI_TOKEN=" + hosterKey, "HOSTERBOT_AUDIT_KEY=audit-key-canary", "HOSTERBOT_LISTEN=off", "HOSTERBOT_TIME_SCALE=0.1",
 			"DISCORD_BOT_TOKEN=" + botToken, "DISCORD_GUILD_ID=" + guildID, "DISCORD_API_URL=" + b.base + "/", "HOSTERBOT_LOG=debug",
 			"HOSTERBOT_POLICY=" + filepath.Join(dir, "policies.yaml"), "HOSTERBOT_STORE=bolt:" + filepath.Join(dir, "bot.db"), "PATH=" + os.Getenv("PATH"), "HOME=" + dir,
 		}

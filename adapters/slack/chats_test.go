@@ -110,6 +110,12 @@ func (p *player) line(line string) error {
 	case "wait":
 		p.ended(number(words[1]))
 		return nil
+	case "watch": // a terminal keeps the newest in sight; in a chat it stands there
+		p.mu.Lock()
+		op := p.newestOperation()
+		p.mu.Unlock()
+		p.ended(op)
+		return nil
 	case ":fault":
 		return p.sim.Fault(words[1], words[2])
 	case ":restart":
