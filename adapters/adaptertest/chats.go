@@ -134,12 +134,9 @@ func (w *World) line(line string) error {
 	case "fill":
 		return w.Fill(person, what)
 	}
-	d, err := w.chats[0].Type(person, rest)
-	if err != nil {
+	if _, err := w.types(person, rest); err != nil {
 		return err
 	}
-	d.Acked()
-	w.Answered(person, d, 0)
 	// In a transcript nobody presses Cancel before the target is read.
 	w.await(func(c conversation) bool {
 		return !slices.ContainsFunc(c, func(s Said) bool { return s.Root != 0 && strings.Contains(s.Text, "About to be sent.") })

@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +27,7 @@ func RunHard(t *testing.T, open func(tb testing.TB, s Settings) *World) {
 	for _, h := range hard {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
-			w := open(t, Settings{Scale: 0.05})
+			w := open(t, Settings{Scale: 0.1}) // a job has to outlive the bot
 			h.check(t, w)
 			w.NoSecrets()
 		})
@@ -53,12 +54,13 @@ func killedFollowing(t *testing.T, w *World) {
 	require.NoError(t, w.Press("ana", "Confirm"))
 	require.NoError(t, w.Fill("ana", `reason="new system" target=4003`))
 	require.NoError(t, w.Press("cho", "Approve"))
-	w.Shows(1, "%")
+	require.True(t, w.await(func(c conversation) bool {
+		return slices.ContainsFunc(c, func(s Said) bool { return c.operation(&s) == 1 && strings.Contains(s.Text, "runs it as job") })
+	}), "%s", w.Conversation())
 	before, _ := w.Root(1)
-	require.NotEmpty(t, before.Raw)
-	for range 2 {
-		w.Restart()
-	}
+	w.Kill()
+	w.Start() // progress needs no ear
+	w.Shows(1, "%")
 	w.Ended(1)
 	after, thread := w.Root(1)
 	require.Equal(t, before.ID, after.ID, "it is the same message")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -233,10 +234,10 @@ func (w *World) Once(op int64) {
 	}
 }
 
-// Answered waits until a person can see what became of a deed: an answer, a
-// form, or what everybody sees: a change of an operation, or, where op is 0, a
-// new one.
-func (w *World) Answered(person string, d Deed, op int64) {
+// answered waits until a person can see what became of a deed: an answer, a
+// form, or what everybody sees: a change of an operation, or one that is newer
+// than another.
+func (w *World) answered(person string, d Deed, op, newer int64) {
 	w.tb.Helper()
 	user, mark := w.chats[0].User(person), d.Mark()
 	ok := w.await(func(c conversation) bool {
@@ -244,7 +245,7 @@ func (w *World) Answered(person string, d Deed, op int64) {
 			return true
 		}
 		return slices.ContainsFunc(c, func(s Said) bool {
-			return s.Changed > mark && (s.To == user || op != 0 && c.operation(&s) == op || op == 0 && s.Made > mark && s.Root != 0)
+			return s.Made > mark && s.To == user || s.Root > newer || op != 0 && s.Changed > mark && s.To == "" && c.operation(&s) == op
 		})
 	})
 	require.True(w.tb, ok, "%s was never answered\n%s", person, w.Conversation())
@@ -267,11 +268,21 @@ func (w *World) Hears(person string, d Deed, word string) {
 // answered.
 func (w *World) Types(person, line string) Deed {
 	w.tb.Helper()
-	d, err := w.chats[0].Type(person, line)
+	d, err := w.types(person, line)
 	require.NoError(w.tb, err, line)
-	d.Acked()
-	w.Answered(person, d, 0)
 	return d
+}
+
+func (w *World) types(person, line string) (Deed, error) {
+	w.tb.Helper()
+	newest := w.Newest()
+	d, err := w.chats[0].Type(person, line)
+	if err != nil {
+		return nil, err
+	}
+	d.Acked()
+	w.answered(person, d, 0, newest)
+	return d, nil
 }
 
 // Press makes a person press a button, which may take a moment to be there: the
@@ -301,7 +312,7 @@ func (w *World) Press(person, what string) error {
 	}
 	d := chat.Click(person, s, b)
 	d.Acked()
-	w.Answered(person, d, number(operationCode.FindStringSubmatch(b.Code)))
+	w.answered(person, d, number(operationCode.FindStringSubmatch(b.Code)), math.MaxInt64)
 	return nil
 }
 
@@ -356,7 +367,7 @@ func (w *World) Fill(person, what string) error {
 		return err
 	}
 	d.Acked()
-	w.Answered(person, d, number(operationCode.FindStringSubmatch(form.Code)))
+	w.answered(person, d, number(operationCode.FindStringSubmatch(form.Code)), math.MaxInt64)
 	return nil
 }
 
