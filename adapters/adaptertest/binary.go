@@ -27,8 +27,12 @@ const Patience = 25 * time.Second
 
 // Main runs the tests of a chat that plays the built bot. They run side by
 // side, however few cores there are: they wait for the pace of the platform,
-// not for a core. No goroutine may be left.
-func Main(m *testing.M) {
+// not for a core. No goroutine may be left. open makes the chat's double, for
+// tests of others that use it with Beside.
+func Main(m *testing.M, open func(tb testing.TB) Double) {
+	if os.Getenv(besideEnv) != "" {
+		os.Exit(serve(open))
+	}
 	_ = flag.Set("test.parallel", "64")
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if dir, err := binaryDir(); err == nil {

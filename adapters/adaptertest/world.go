@@ -251,6 +251,15 @@ func (w *World) answered(person string, d Deed, op, newer int64) {
 	require.True(w.tb, ok, "%s was never answered\n%s", person, w.Conversation())
 }
 
+// Told waits until something that a person alone sees holds some words.
+func (w *World) Told(person, words string) {
+	w.tb.Helper()
+	user := w.chats[0].User(person)
+	require.True(w.tb, w.await(func(c conversation) bool {
+		return slices.ContainsFunc(c, func(s Said) bool { return s.To == user && strings.Contains(s.Text, words) })
+	}), "nobody told %s %q\n%s", person, words, w.Conversation())
+}
+
 // Hears waits until a person is shown a word, in answer to a deed or by what
 // everybody sees.
 func (w *World) Hears(person string, d Deed, word string) {

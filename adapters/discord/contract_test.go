@@ -18,7 +18,9 @@ import (
 	"hosterbot/bot/secret"
 )
 
-func TestMain(m *testing.M) { adaptertest.Main(m) }
+func TestMain(m *testing.M) {
+	adaptertest.Main(m, func(tb testing.TB) adaptertest.Double { return overTCP(tb) })
+}
 
 // patience is how long a test waits for what has to come.
 const patience = adaptertest.Patience

@@ -50,18 +50,24 @@ type world struct {
 // newWorld starts the doubles, and the bot unless the world is empty.
 func newWorld(tb testing.TB, s adaptertest.Settings) *world {
 	tb.Helper()
+	w := &world{fake: overTCP(tb)}
+	w.World = adaptertest.NewWorld(tb, s, func(token string, speed float64, clock *adaptertest.Pace) adaptertest.Provider {
+		w.sim = hostersim.New(hostersim.Options{Token: token, Seed: 1, Speed: speed, Clock: clock})
+		return w.sim
+	}, w.fake)
+	return w
+}
+
+// overTCP is a double that another process can reach. Nobody is on call yet.
+func overTCP(tb testing.TB) *fake {
+	tb.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	f := newFakeOn(tb, bot.SystemClock{}, lis, "http://"+lis.Addr().String())
 	f.join(accounts)
 	f.channels[leadsID] = map[string]any{"id": leadsID, "is_member": true}
 	f.groups["S0ONCALL"] = []string{}
-	w := &world{fake: f}
-	w.World = adaptertest.NewWorld(tb, s, func(token string, speed float64, clock *adaptertest.Pace) adaptertest.Provider {
-		w.sim = hostersim.New(hostersim.Options{Token: token, Seed: 1, Speed: speed, Clock: clock})
-		return w.sim
-	}, f)
-	return w
+	return f
 }
 
 // join makes people members of the workspace.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		echo()
 		return
 	}
-	adaptertest.Main(m)
+	adaptertest.Main(m, func(tb testing.TB) adaptertest.Double { return overTCP(tb) })
 }
 
 // hasty is the machine's clock, but that short waits are skipped: it goes
