@@ -234,18 +234,25 @@ func (w *World) Once(op int64) {
 	}
 }
 
+// nothingNewer is for what begins no operation.
+const nothingNewer = math.MaxInt64
+
 // answered waits until a person can see what became of a deed: an answer, a
-// form, or what everybody sees: a change of an operation, or one that is newer
-// than another.
+// form, or what everybody sees: a change of an operation, or, where a command
+// was typed, one that is newer than another.
 func (w *World) answered(person string, d Deed, op, newer int64) {
 	w.tb.Helper()
-	user, mark := w.chats[0].User(person), d.Mark()
+	user, mark, typed := w.chats[0].User(person), d.Mark(), newer != nothingNewer
 	ok := w.await(func(c conversation) bool {
 		if d.Shown() {
 			return true
 		}
 		return slices.ContainsFunc(c, func(s Said) bool {
-			return s.Made > mark && s.To == user || s.Root > newer || op != 0 && s.Changed > mark && s.To == "" && c.operation(&s) == op
+			since := s.Changed
+			if typed { // what he was told before may still be on its way
+				since = s.Made
+			}
+			return since > mark && s.To == user || s.Root > newer || op != 0 && s.Changed > mark && s.To == "" && c.operation(&s) == op
 		})
 	})
 	require.True(w.tb, ok, "%s was never answered\n%s", person, w.Conversation())
@@ -321,7 +328,7 @@ func (w *World) Press(person, what string) error {
 	}
 	d := chat.Click(person, s, b)
 	d.Acked()
-	w.answered(person, d, number(operationCode.FindStringSubmatch(b.Code)), math.MaxInt64)
+	w.answered(person, d, number(operationCode.FindStringSubmatch(b.Code)), nothingNewer)
 	return nil
 }
 
@@ -376,7 +383,7 @@ func (w *World) Fill(person, what string) error {
 		return err
 	}
 	d.Acked()
-	w.answered(person, d, number(operationCode.FindStringSubmatch(form.Code)), math.MaxInt64)
+	w.answered(person, d, number(operationCode.FindStringSubmatch(form.Code)), nothingNewer)
 	return nil
 }
 

@@ -88,9 +88,9 @@ func (a *Adapter) search(ctx context.Context, p bot.Place, c bot.Card) (ref bot.
 		if s.Author.ID != a.self().user || !snowflake.MatchString(s.ID) {
 			continue
 		}
-		text, _, _ = strings.Cut(text, "\n-# "+noThreadHere)
-		small := root && strings.Contains("\n"+text+"\n", "\n-# "+markup(c.Notes[len(c.Notes)-1])+"\n")
-		if small || slices.Contains(says, text) {
+		text, _, _ = strings.Cut(text, "\n"+smallMark+noThreadHere)
+		byline := root && strings.Contains("\n"+text+"\n", "\n"+small(c.Notes[len(c.Notes)-1])+"\n")
+		if byline || slices.Contains(says, text) {
 			ref.ID = s.ID
 			return ref, true, nil
 		}
