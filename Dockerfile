@@ -1,7 +1,7 @@
 # A static binary and nothing else: no shell, no libraries; the root certificates
 # are inside of it. Non-root, and it writes to its one volume only, so run it
 # with --read-only. Without an engine, `make image` builds the last stage.
-FROM golang:1.26 AS build
+FROM docker.io/library/golang:1.26 AS build
 ARG VERSION=dev
 ARG COMMIT=
 WORKDIR /src

@@ -69,11 +69,11 @@ bench: ## Measure speed and size, with allocations
 	@.ci/bench
 
 load: ## Run a bounded load against the built-in doubles; print p50, p99, calls, memory
-	$(GO) test ./adapters/slack -run '^$$' -bench '^BenchmarkBinary$$' -benchtime 1x -timeout 10m
+	@.ci/load
 
 image: ## Build the container image, with docker, podman, or buildah
 	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' .ci/image
 
 release: ## Build dist/ for linux, darwin and windows, with checksums and a bill of materials
-	@test -x $(TOOLS)/cyclonedx-gomod || GOBIN=$(TOOLS) $(GO) install $(CYCLONEDX)
+	@test -x $(TOOLS)/cyclonedx-gomod || GOBIN=$(TOOLS) $(GO) install -trimpath $(CYCLONEDX)
 	@VERSION='$(VERSION)' GO='$(GO)' LDFLAGS='$(LDFLAGS)' CYCLONEDX='$(TOOLS)/cyclonedx-gomod' .ci/release

@@ -36,8 +36,8 @@ func FileTable(f bot.File) *bot.Table {
 	return t
 }
 
-// Records are the rows of a table as paragraphs: "4001 · Name web-1 · State
-// running". Where there are but two columns, the second needs no name.
+// Records are the rows of a table as paragraphs: "4001 · Name: web-1 ·
+// State: running". Where there are but two columns, the second needs no name.
 func Records(t *bot.Table) []string {
 	out := make([]string, 0, len(t.Rows))
 	for _, row := range t.Rows {
@@ -48,7 +48,7 @@ func Records(t *bot.Table) []string {
 			case i == 0, len(t.Columns) == 2:
 				parts = append(parts, cell)
 			default:
-				parts = append(parts, bot.Clean(t.Columns[i].Name)+" "+cell)
+				parts = append(parts, bot.Clean(t.Columns[i].Name)+": "+cell)
 			}
 		}
 		out = append(out, strings.Join(parts, " · "))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"hosterbot/bot/fail"
@@ -91,8 +92,13 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 		if ctx.Err() != nil {
 			return
 		}
+		// A thread is sent in order, so that of what another process owed only
+		// the first message may stand already.
+		old := o.At.Before(b.started)
+		o.Card.Again = old && !b.resumed.has(key)
 		t, err := b.sendOwed(ctx, o)
 		now := b.clock.Now()
+		stopped := ctx.Err() != nil
 		ctx := context.WithoutCancel(ctx) // what stands in the chat is recorded, also at the end
 		if err != nil && t.Op != 0 {      // the root that was posted for it stands
 			if err := b.store.Deliver(ctx, now, Owed{}, t); err != nil {
@@ -106,8 +112,15 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 			b.metrics.Message(o.Kind, true)
 			err = b.store.Deliver(ctx, now, o, t)
 			fail.Point("after_post_ack")
+			if old && err == nil {
+				b.resumed.take(key)
+			}
 		case errors.As(err, &later):
 			err = b.store.Postpone(ctx, now, o, later.until)
+		case stopped:
+			// The end of the process is no try: many restarts in a row would use
+			// them up, and the message would never be sent.
+			return
 		default:
 			b.metrics.Message(o.Kind, false)
 			b.retryOwed(ctx, key, owed[i:], err)
@@ -160,7 +173,6 @@ func (b *Bot) postpone(ctx context.Context, owed []Owed, until time.Time) {
 // sendOwed puts one message into its chat, and returns what its thread looks
 // like then.
 func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
-	o.Card.Again = o.At.Before(b.started)
 	a, ok := b.adapters[o.Place.Platform]
 	if !ok {
 		return Thread{}, &PostError{Forbidden: true, Err: fmt.Errorf("no chat serves %s", o.Place.Platform)}
@@ -190,15 +202,37 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	if place.Thread == "" {
 		place.Thread = t.Root.ID
 	}
-	if o.Kind == OwedEnd {
-		o.Card.Mentions = []Account{b.account(b.policy.Current(), op.Person, o.Place.Platform)}
-	}
+	o.Card.Mentions = b.concerned(ctx, &op, &o)
 	_, err = a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
 	var post *PostError
 	if errors.As(err, &post) && post.Gone && place.Thread == t.Root.ID { // somebody deleted the root: it is posted anew
 		t.Root = Ref{}
 	}
 	return t, err
+}
+
+// concerned are the accounts that a message in a thread pings: the requester of
+// what has ended, everybody who may have to settle it where a person has to,
+// and who may approve what has lost a vote.
+func (b *Bot) concerned(ctx context.Context, op *Operation, o *Owed) []Account {
+	people := []string{op.Person}
+	switch {
+	case o.Kind == OwedEnd:
+	case o.Card.Tone != Warn:
+		return nil
+	case op.State == Pending:
+		return b.mentions(ctx, op, o.Place.Platform)
+	case (op.State == NeedsHuman || op.State == LostTrack) && strings.HasPrefix(o.Card.Title, endWord(op.State)): // and no line before it
+		people = append(people, op.Voters()...) // what needed approvals is not for its requester to settle
+	default:
+		return nil
+	}
+	snap := b.policy.Current()
+	accounts := make([]Account, len(people))
+	for i, person := range people {
+		accounts[i] = b.account(snap, person, o.Place.Platform)
+	}
+	return accounts
 }
 
 // thread is the root message of an operation in a place, as it is known.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -227,8 +228,9 @@ func TestMessagesOwedSurviveARestart(t *testing.T) {
 	require.Equal(t, 1, ends(w.slack, ops))
 }
 
-// What a killed process owed may stand already, and the chat is told so. Of
-// what is owed since, the bot knows.
+// What a killed process owed first in a thread may stand already, and the chat
+// is told so. What comes after it was never sent, and of what is owed since, the
+// bot knows.
 func TestAfterARestartAChatIsToldWhatMayStandAlready(t *testing.T) {
 	w := newWorld(t)
 	var down bool
@@ -245,6 +247,7 @@ func TestAfterARestartAChatIsToldWhatMayStandAlready(t *testing.T) {
 	down = true
 	w.press("cho", w.code(first, "deny"))
 	second := w.asked("4010")
+	w.press("cho", w.code(second, "deny"))
 	w.skip(time.Second)
 	down = false
 	w.restart()
@@ -253,7 +256,7 @@ func TestAfterARestartAChatIsToldWhatMayStandAlready(t *testing.T) {
 	w.due()
 	require.Equal(t, map[string]bool{
 		fmt.Sprint(first, true): false, fmt.Sprint(first, false): true, // root and end
-		fmt.Sprint(second, true): true, fmt.Sprint(third, true): false,
+		fmt.Sprint(second, true): true, fmt.Sprint(second, false): false, fmt.Sprint(third, true): false,
 	}, again)
 }
 
@@ -359,4 +362,26 @@ func TestARootPostedForALineIsRemembered(t *testing.T) {
 	refuse = false
 	w.skip(30 * time.Second)
 	require.Len(t, w.slack.roots(ops), 1)
+}
+
+// TestAStopIsNoTry: what the end of the process keeps from being sent is owed
+// as it was, however often that happens.
+func TestAStopIsNoTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
+		w.asked("4009")
+		before, _, err := w.store.Owed(w.ctx, time.Now(), "me", 100)
+		require.NoError(t, err)
+		require.NotEmpty(t, before)
+		for range 30 {
+			ctx, stop := contextOf(t)
+			refuses := func(bot.Place, string, bot.Card) error { stop(); return &bot.PostError{Err: ctx.Err()} }
+			w.slack.onPost, w.discord.onPost = refuses, refuses
+			require.NoError(t, w.bot.Run(ctx))
+			w.restart()
+		}
+		after, _, err := w.store.Owed(w.ctx, time.Now(), "me", 100)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	})
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// busySet keeps two goroutines from working on one thing at once.
+// busySet is a set of things, such as those that are worked on at this moment:
+// it keeps two goroutines from working on one at once.
 type busySet struct {
 	mu  sync.Mutex
 	ids map[string]bool
@@ -23,6 +24,12 @@ func (s *busySet) take(id string) bool {
 	}
 	s.ids[id] = true
 	return true
+}
+
+func (s *busySet) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[id]
 }
 
 // all are the things that are worked on at this moment.

@@ -24,32 +24,52 @@ const (
 
 // begin makes an operation of a command that changes something: it decides,
 // stores it, acknowledges, and only then reads the target.
+//
+// What it takes to get there is done below recorded, and what was read is worked
+// on below prepared: here wait a thousand people at once for their turn to read,
+// each with the stack that these few calls need.
 func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
+	op := b.recorded(ctx, key, answer, who, p, w)
+	switch {
+	case op == nil:
+	case op.State == Ready && op.Silent:
+		b.runQuiet(ctx, answer, who, op)
+	case op.State == Ready:
+		b.nudge(b.wake)
+		b.nudge(b.tell)
+	default:
+		b.prepare(ctx, answer, who, op)
+	}
+}
+
+// recorded stores a new operation and acknowledges it: nil if there is none, and
+// whoever asked has heard why.
+func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) *Operation {
 	cmd := p.Command
 	if b.unsaved.Load() > 0 {
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take the results of calls that were made, so nothing new is begun. Reading works.")))
-		return
+		return nil
 	}
 	if p.Ambiguous != "" {
 		b.ack(ctx, answer) // it takes reads to know what this is about
 		if err := b.resolveTarget(ctx, who, &p); err != nil {
 			b.say(ctx, answer, b.refusal(err))
-			return
+			return nil
 		}
 	}
 	a, err := b.decideOwn(ctx, who, cmd, p.Args, p.Targets, p.Facts, false, w.breakGlass)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
-		return
+		return nil
 	}
 	if !a.Allowed {
 		b.deny(ctx, key, answer, who, p, a)
-		return
+		return nil
 	}
 	places, notes, err := b.places(ctx, who, a.Requirement)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
-		return
+		return nil
 	}
 	now := b.clock.Now()
 	op := Operation{
@@ -89,7 +109,7 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 	stored, err := b.store.Create(bounded, now, key, op, written)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err)))
-		return
+		return nil
 	}
 	*who.op = stored.ID
 	fail.Point("after_dedupe")
@@ -97,30 +117,22 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 	fail.Point("after_request")
 	if stored.Repeated && stored.State == Confirming && stored.Digest != "" && stored.Person == who.person {
 		b.say(ctx, answer, b.confirmCard(ctx, who, &stored.Operation, policy.Answer{}))
-		return
+		return nil
 	}
 	if stored.Repeated {
 		b.say(ctx, answer, Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", stored.ID), Lines: []string{b.story(&stored.Operation)}})
-		return
+		return nil
 	}
 	b.metrics.State(stored.State)
-	switch {
-	case quiet:
-		b.runQuiet(ctx, answer, who, stored.Operation)
-	case stored.State == Ready:
-		b.nudge(b.wake)
-		b.nudge(b.tell)
-	default:
-		b.prepare(ctx, answer, who, stored.Operation)
-	}
+	return &stored.Operation
 }
 
 // runQuiet runs an operation that stays out of the channel, and answers with
 // what came of it.
-func (b *Bot) runQuiet(ctx context.Context, answer Responder, who asker, op Operation) {
+func (b *Bot) runQuiet(ctx context.Context, answer Responder, who asker, op *Operation) {
 	key := opKey(op.ID)
 	if b.busy.take(key) {
-		err := b.proceed(ctx, op)
+		err := b.proceed(ctx, *op)
 		b.busy.free(key)
 		if err != nil && !errors.Is(err, ErrConflict) {
 			b.failedChange(ctx, answer, who, op.ID, err)
@@ -222,9 +234,21 @@ func (b *Bot) places(ctx context.Context, who asker, r policy.Requirement) ([]Pl
 
 // prepare reads the target, decides with what it found, and shows the
 // requester what will be hit.
-func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op Operation) {
+func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Operation) {
 	stop := b.showWork(ctx, answer, op.Title)
-	op, card, err := b.prepared(ctx, who, op)
+	cmd, _ := b.catalogue.Find(op.Command)
+	pv, err := b.preview(ctx, who, cmd, op)
+	b.prepared(ctx, answer, who, cmd, op, pv, err, stop)
+}
+
+// prepared goes on with what a preview has read, or with why it could not.
+func (b *Bot) prepared(ctx context.Context, answer Responder, who asker, cmd *Command, op *Operation, pv Preview, err error, stop func()) {
+	var card Card
+	if err != nil {
+		err = b.unprepared(ctx, who, op, err)
+	} else {
+		card, err = b.asked(ctx, who, cmd, *op, pv)
+	}
 	stop()
 	switch {
 	case errors.Is(err, ErrConflict): // somebody was faster: the store knows
@@ -236,26 +260,28 @@ func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op Opera
 	}
 }
 
-func (b *Bot) prepared(ctx context.Context, who asker, op Operation) (Operation, Card, error) {
-	cmd, _ := b.catalogue.Find(op.Command)
-	pv, err := b.preview(ctx, who, cmd, &op)
-	if err != nil {
-		var own *Error
-		if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && errors.As(err, &own) {
-			own.Hint = strings.TrimSpace(own.Hint + " " + sentence("It may be because of "+b.busyText(ctx, busy)))
-		}
-		return op, Card{}, b.giveUp(ctx, op, who, Cancelled, err)
+// unprepared ends an operation whose target could not be read.
+func (b *Bot) unprepared(ctx context.Context, who asker, op *Operation, err error) error {
+	var own *Error
+	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && errors.As(err, &own) {
+		own.Hint = strings.TrimSpace(own.Hint + " " + sentence("It may be because of "+b.busyText(ctx, busy)))
 	}
+	return b.giveUp(ctx, *op, who, Cancelled, err)
+}
+
+// asked decides with what was read, and returns what its requester is asked, or
+// told.
+func (b *Bot) asked(ctx context.Context, who asker, cmd *Command, op Operation, pv Preview) (Card, error) {
 	op.apply(pv)
 	a, err := b.decideOwn(ctx, who, cmd, op.Args, op.Targets, pv.Facts, true, op.BreakGlass != "")
 	if err != nil {
-		return op, Card{}, b.giveUp(ctx, op, who, Cancelled, err)
+		return Card{}, b.giveUp(ctx, op, who, Cancelled, err)
 	}
 	if !a.Allowed {
 		card := denial(who.snap, cmd, a)
 		op.EndedBy = ""
-		stored, err := b.end(ctx, "", op, Denied, a.Why, commandRecord("denied", who, cmd, op.Args, op.Targets, a))
-		return stored, b.withOp(card, op.ID), err
+		_, err := b.end(ctx, "", op, Denied, a.Why, commandRecord("denied", who, cmd, op.Args, op.Targets, a))
+		return b.withOp(card, op.ID), err
 	}
 	now := b.clock.Now()
 	op.Requirement, op.Rules, op.Policy = a.Requirement, a.Rules, who.snap.Hash()
@@ -264,13 +290,13 @@ func (b *Bot) prepared(ctx context.Context, who asker, op Operation) (Operation,
 	op.NextAt = op.Expires
 	if a.Requirement.Confirm == policy.ConfirmNone && !a.Requirement.Reason {
 		stored, err := b.confirmed(ctx, "", who, op)
-		return stored, b.opCard(&stored, who), err
+		return b.opCard(&stored, who), err
 	}
 	stored, err := b.advance(ctx, "", op, Record{Kind: "preview", Person: who.person, Digest: op.Digest})
 	if err != nil {
-		return op, Card{}, err
+		return Card{}, err
 	}
-	return stored, b.confirmCard(ctx, who, &stored, a), nil
+	return b.confirmCard(ctx, who, &stored, a), nil
 }
 
 // preview reads the target for an operation.

@@ -191,6 +191,41 @@ func TestExpiryWhileTheBotIsDown(t *testing.T) {
 	require.Equal(t, bot.Expired, w.state(id))
 }
 
+func TestWhatWaitsForItsRequesterIsToldAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.say("ana", "vm delete 4009")
+	w.restart()
+	w.restart()
+	w.due()
+	roots := w.slack.roots(ops)
+	require.Len(t, roots, 1, "told once, however often it is restarted")
+	require.Contains(t, roots[0].card.Title, "still waits to be confirmed: vm delete")
+	require.Contains(t, words(roots[0].card), "op show 1")
+	require.Equal(t, []bot.Account{accounts["ana"]}, roots[0].card.Mentions)
+
+	w.jump(24 * time.Hour)
+	w.say("ana", "vm delete 4001")
+	w.jump(24 * time.Hour)
+	w.restart()
+	w.due()
+	require.Len(t, w.slack.roots(ops), 1, "what has expired is not advertised")
+}
+
+func TestWhoWasPromisedNothingYetIsToldAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) {
+		w.restart() // the process that reads the target dies
+		return bot.Preview{}, bot.Errorf(bot.Unavailable, "nobody hears this")
+	}
+	w.say("ana", "vm delete 4009")
+	w.due()
+	require.Equal(t, bot.Cancelled, w.state(1))
+	roots := w.slack.roots(ops)
+	require.Len(t, roots, 1)
+	require.Contains(t, words(roots[0].card), "type it again")
+	require.Equal(t, []bot.Account{accounts["ana"]}, roots[0].card.Mentions)
+}
+
 func TestWhereTheBotMayNotPostIsFoundOutBeforeTheConfirmation(t *testing.T) {
 	w := newWorld(t)
 	w.slack.canPost = func(bot.Place) error { return bot.Errorf(bot.Forbidden, "Write /invite @hosterbot first.") }

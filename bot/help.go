@@ -245,7 +245,7 @@ func (b *Bot) SetLock(ctx context.Context, c *Call, target, reason string, lengt
 	if err := b.store.SetLock(ctx, now, fmt.Sprintf("lock/%d", c.Op.ID), l, Written{Audit: []Record{rec}}); err != nil {
 		return Outcome{Class: NotSent, Text: "The store did not take it."}
 	}
-	return Outcome{Class: Accepted, Done: Code(target) + " is locked until " + At(l.Until) + "."}
+	return Outcome{Class: Accepted, Done: Code(target) + " is locked until " + At(l.Until) + ": “" + Clean(l.Reason) + "”"}
 }
 
 // ClearLock removes a lock for a row's Run.

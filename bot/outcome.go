@@ -27,7 +27,7 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 		return b.keep(ctx, &op, func() error { return b.tryAgain(ctx, op, out, rec) })
 	}
 	op.State = Unknown
-	op.Outcome = "No answer came, so nobody knows whether it was done. It is not sent again."
+	op.Outcome = unanswered(&op) + ", so nobody knows whether it was done. It is not sent again."
 	op.NextAt = now.Add(b.scaled(settleFirst))
 	owed := b.owed(&op, OwedRoot, Card{})
 	if out.Settle {

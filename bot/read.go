@@ -329,7 +329,7 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 	card.Notes = append(card.Notes, "Shared by "+Clean(who.name())+".")
 	rec.Text = "shared"
 	now := b.clock.Now()
-	if err := b.store.Append(ctx, now, key, Written{Audit: []Record{rec}, Owed: []Owed{{Place: who.place, Kind: OwedLine, Card: card, At: now}}}); err != nil {
+	if err := b.store.Append(ctx, now, fmt.Sprintf("share/%d", r.ID), Written{Audit: []Record{rec}, Owed: []Owed{{Place: who.place, Kind: OwedLine, Card: card, At: now}}}); err != nil {
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take writes, so it was not shared.").Because(err)))
 		return
 	}

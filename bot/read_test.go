@@ -66,6 +66,8 @@ func TestShareDecidesAgainInTheChannelsPlace(t *testing.T) {
 	require.Contains(t, press(ops).card().Title, "Shared")
 	require.Len(t, w.slack.roots(ops), 1)
 	require.Contains(t, words(w.slack.roots(ops)[0].card), "Shared by ben")
+	require.Contains(t, press(ops).card().Title, "Shared")
+	require.Len(t, w.slack.roots(ops), 1, "pressed twice, it stands once")
 	require.Equal(t, ops, w.row("vm show").lastPlace)
 	shared := ops
 	shared.Channel, shared.Shared = "C0OUTSIDE", true

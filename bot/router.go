@@ -91,6 +91,7 @@ type Bot struct {
 	tracking *pool
 	posting  *pool
 	later    waitSet // operations that failed to be worked on
+	resumed  busySet // threads in which a message that another process owed was sent
 	paused   waitSet // threads that failed to be posted in, by their first owed message
 	stopping atomic.Bool
 	unsaved  atomic.Int64   // results that the store does not take

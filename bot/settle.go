@@ -53,10 +53,14 @@ func (b *Bot) settle(ctx context.Context, op Operation) error {
 }
 
 // unanswered says why an outcome is not known: the answer was lost on its way,
-// or with the process or the store that waited for it.
+// or with the process or the store that waited for it, or tells nothing.
 func unanswered(op *Operation) string {
-	if n := len(op.Attempts); n == 0 || op.Attempts[n-1].Ended.IsZero() || op.Attempts[n-1].Class == Accepted {
+	n := len(op.Attempts)
+	if n == 0 || op.Attempts[n-1].Ended.IsZero() || op.Attempts[n-1].Class == Accepted {
 		return "No answer is on record"
+	}
+	if status := op.Attempts[n-1].Status; status != 0 {
+		return fmt.Sprintf("The answer, HTTP %d, does not tell what happened", status)
 	}
 	return "No answer came"
 }
@@ -325,9 +329,10 @@ func (b *Bot) OperationOfJob(ctx context.Context, job int64) (Operation, error) 
 	return Operation{}, ErrNotFound
 }
 
-// OperationCard is an operation's whole story, for a row.
-func (b *Bot) OperationCard(op *Operation) Card {
-	c := b.opCard(op, asker{})
+// OperationCard is an operation's whole story, with the buttons that its caller
+// could press.
+func (b *Bot) OperationCard(call *Call, op *Operation) Card {
+	c := b.opCard(op, call.who)
 	c.Fields = append(c.Fields, Field{"State", Code(string(op.State))}, Field{"Asked", At(op.Created)})
 	if !op.Ended.IsZero() {
 		c.Fields = append(c.Fields, Field{"Ended", At(op.Ended)})

@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,25 @@ func TestAPersonResolvesWhatNobodyKnows(t *testing.T) {
 		require.Equal(t, 1, ends(w.slack, ops))
 		require.Equal(t, 1, w.row("vm delete").ran())
 	}
+}
+
+func TestWhatNeedsAPersonPingsThem(t *testing.T) {
+	w := newWorld(t)
+	id := w.unknown()
+	w.due()
+	w.row("vm delete").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Person, Text: "Look."}, nil }
+	w.skip(10 * time.Minute)
+	require.Equal(t, bot.NeedsHuman, w.state(id))
+	pinged := make(map[string][]string) // by the title's beginning
+	for _, card := range w.slack.thread(ops) {
+		head, _, _ := strings.Cut(card.Title, ".")
+		for _, m := range card.Mentions {
+			pinged[head] = append(pinged[head], m.User)
+		}
+	}
+	require.Equal(t, map[string][]string{
+		"A person has to look": {accounts["ana"].User, accounts["cho"].User}, // ana needed an approval, so she may not resolve it
+	}, pinged)
 }
 
 func TestWhoMayResolveAndWhen(t *testing.T) {
@@ -110,7 +130,7 @@ func TestTheWholeStoryOfAnOperation(t *testing.T) {
 	w := newWorld(t)
 	id := w.unknown()
 	op := w.op(id)
-	card := w.bot.OperationCard(&op)
+	card := w.bot.OperationCard(&bot.Call{}, &op)
 	text := words(card)
 	for _, want := range []string{"unknown", "cho approved", "no answer", "time out", "loss", "INC-42"} {
 		require.Contains(t, text, want)

@@ -206,6 +206,7 @@ func TestWhoLosesHisRightBeforeExecutionLosesHisVote(t *testing.T) {
 	require.Zero(t, w.row("vm delete").ran())
 	thread := w.slack.thread(ops)
 	require.Contains(t, thread[len(thread)-1].Title, "The approval of cho no longer counts")
+	require.Equal(t, []bot.Account{accounts["ben"]}, thread[len(thread)-1].Mentions, "who else may approve is called")
 	require.NotZero(t, w.press("cho", w.code(id, "approve")).count())
 	require.Equal(t, bot.Pending, w.state(id))
 	w.press("ben", w.code(id, "approve"))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"hosterbot/bot/fail"
 	"hosterbot/bot/policy"
 )
 
@@ -106,12 +107,12 @@ func (b *Bot) lookAtIncidents(ctx context.Context, snap *policy.Snapshot, in *po
 		return nil
 	}
 	for _, vm := range in.Targets {
-		now, err := b.readIncidents(ctx, vm.ID, of[vm.ID], in, &room)
+		now, changed, err := b.readIncidents(ctx, vm.ID, of[vm.ID], in, &room)
 		if err != nil {
 			return err
 		}
-		for i := range now {
-			if err := b.tellIncident(ctx, snap, in, now[i]); err != nil {
+		for _, t := range now {
+			if err := b.tellIncident(ctx, snap, in, t, changed[t.Incident.ID]); err != nil {
 				return err
 			}
 		}
@@ -120,17 +121,18 @@ func (b *Bot) lookAtIncidents(ctx context.Context, snap *policy.Snapshot, in *po
 }
 
 // readIncidents brings what is known of a VM's incidents up to date, in the
-// store too, and returns all that has to be told or followed. A VM that cannot
-// be read changes nothing.
-func (b *Bot) readIncidents(ctx context.Context, vm int64, known []Told, in *policy.Incidents, room *int) ([]Told, error) {
+// store too, and returns all that has to be told or followed. Those in changed,
+// by ID, go on and are no longer as they were told; the store learns of that
+// when the chat has. A VM that cannot be read changes nothing.
+func (b *Bot) readIncidents(ctx context.Context, vm int64, known []Told, in *policy.Incidents, room *int) (all []Told, changed map[string]bool, err error) {
 	list, err := b.provider.Incidents(ctx, vm)
 	gone := IsKind(err, Missing)
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
 	if err != nil && !gone {
 		b.log.Info("incidents not read", "vm", vm, "err", b.scrub.Scrub(err.Error()))
-		return known, nil
+		return known, nil, nil
 	}
 	if gone {
 		list = nil
@@ -148,18 +150,23 @@ func (b *Bot) readIncidents(ctx context.Context, vm int64, known []Told, in *pol
 			begun = append(begun, i.ID)
 		}
 	}
+	changed = make(map[string]bool)
 	for n := range known {
 		t := &known[n]
 		is, there := found[t.Incident.ID]
-		if !t.Ended.IsZero() || !gone && there && is.Ongoing {
+		if !t.Ended.IsZero() {
 			continue
 		}
 		if there {
+			changed[is.ID] = !is.looks(&t.Incident)
 			t.Incident = is
+		}
+		if !gone && there && is.Ongoing {
+			continue
 		}
 		t.Ended, t.Gone = now, gone
 		if err := b.store.SaveIncident(ctx, now, *t); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		b.log.Info("incident is over", "vm", vm, "incident", t.Incident.ID, "vm_gone", gone)
 	}
@@ -171,13 +178,19 @@ func (b *Bot) readIncidents(ctx context.Context, vm int64, known []Told, in *pol
 		// Stored before it is posted, so that after a crash its key is the same.
 		t := Told{VM: vm, Incident: found[id], Place: Place{Place: in.In}, Seen: now}
 		if err := b.store.SaveIncident(ctx, now, t); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		known = append(known, t)
 		*room--
 		b.log.Info("incident begins", "vm", vm, "incident", id)
 	}
-	return known, nil
+	return known, changed, nil
+}
+
+// looks tells whether a card of the incident, while it goes on, looks like one
+// of o: its end, as the provider sends it, is then the moment of the read.
+func (i *Incident) looks(o *Incident) bool {
+	return i.Start == o.Start && i.Host == o.Host && slices.Equal(i.Types, o.Types) && i.Impact == o.Impact && i.Direction == o.Direction
 }
 
 // bounded is an incident whose texts are fit for a card, and that has an ID.
@@ -194,10 +207,11 @@ func bounded(i Incident) Incident {
 	return i
 }
 
-// tellIncident brings the channel up to date: a root for one that is new; for
-// one that is over, the root shows it, one line in the thread says it, and it
-// is forgotten. A chat that refuses is asked again at the next look.
-func (b *Bot) tellIncident(ctx context.Context, snap *policy.Snapshot, in *policy.Incidents, t Told) error {
+// tellIncident brings the channel up to date: a root for one that is new; the
+// root is edited for one that has changed; for one that is over, the root shows
+// it, one line in the thread says it, and it is forgotten. A chat that refuses
+// is asked again at the next look.
+func (b *Bot) tellIncident(ctx context.Context, snap *policy.Snapshot, in *policy.Incidents, t Told, changed bool) error {
 	if t.Root.IsZero() {
 		t.Place = Place{Place: in.In} // the policy may have another since it refused
 	}
@@ -211,19 +225,22 @@ func (b *Bot) tellIncident(ctx context.Context, snap *policy.Snapshot, in *polic
 		return nil
 	}
 	over := !t.Ended.IsZero()
-	root := incidentCard(snap, &t)
-	if !t.Root.IsZero() && over {
-		err := a.Edit(ctx, t.Root, root)
-		var post *PostError
-		if errors.As(err, &post) && post.Gone {
-			t.Root, err = Ref{}, nil
-		}
-		if err != nil {
-			return refused(err)
-		}
-	}
 	// What stands in the chat is recorded, also at the end.
 	record := context.WithoutCancel(ctx)
+	root := incidentCard(snap, &t)
+	if !t.Root.IsZero() && (over || changed) {
+		err := a.Edit(ctx, t.Root, root)
+		var post *PostError
+		gone := errors.As(err, &post) && post.Gone
+		switch {
+		case err != nil && !gone:
+			return refused(err)
+		case !over: // whoever deleted the message of one that goes on has seen it
+			return b.store.SaveIncident(record, b.clock.Now(), t)
+		case gone:
+			t.Root = Ref{}
+		}
+	}
 	if t.Root.IsZero() {
 		key := fmt.Sprintf("%s/%s/%d", t.key(), t.Place, t.Posted)
 		root.Again = t.Posted == 0 && t.Seen.Before(b.started)
@@ -236,6 +253,7 @@ func (b *Bot) tellIncident(ctx context.Context, snap *policy.Snapshot, in *polic
 		if err := b.store.SaveIncident(record, b.clock.Now(), t); err != nil {
 			return err
 		}
+		fail.Point("after_post_ack")
 		delete(b.watch.posted, key)
 	}
 	if !over {
@@ -254,6 +272,7 @@ func (b *Bot) tellIncident(ctx context.Context, snap *policy.Snapshot, in *polic
 	if err := b.store.DropIncident(record, b.clock.Now(), t.VM, t.Incident.ID); err != nil {
 		return err
 	}
+	fail.Point("after_post_ack")
 	delete(b.watch.posted, key)
 	return nil
 }
@@ -266,6 +285,7 @@ func (b *Bot) postOnce(ctx context.Context, a Adapter, p Place, key string, c Ca
 	}
 	ref, err := a.Post(ctx, p, key, c)
 	if err == nil {
+		fail.Point("after_post")
 		b.watch.posted[key] = ref
 	}
 	return ref, err

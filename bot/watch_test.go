@@ -419,3 +419,42 @@ func TestTheWatchStopsWithTheBot(t *testing.T) {
 		require.Equal(t, policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C0ALARM"}, s.kept()[0].Place.Place)
 	})
 }
+
+// TestAnIncidentThatChangesIsShownAsItIs: in its one root message, once a
+// change, and again where the chat refused.
+func TestAnIncidentThatChangesIsShownAsItIs(t *testing.T) {
+	s := newSiege(t)
+	s.attack(4001, "1", true)
+	s.due()
+	first := s.said()
+	s.attacks[4001][0].Stop = "2026-03-02 13:00:00" // of one that goes on: now
+	s.skip(5 * time.Minute)
+	require.Equal(t, first, s.said(), "what is not shown is no change")
+
+	s.attacks[4001][0].Types = []string{"NTP Amplification", "UDP Flood"}
+	s.slack.onEdit = func(bot.Card) error { return &bot.PostError{Err: errors.New("down")} }
+	s.skip(5 * time.Minute)
+	require.NotContains(t, words(s.slack.roots(alarm)[0].card), "UDP Flood")
+	s.slack.onEdit = nil
+	s.skip(20 * time.Minute)
+	edited := "edit slack:T01TEAM/C0ALARM Network incident of VM `4001` (web-1)"
+	require.Equal(t, append(first, edited), s.said())
+	root := s.slack.roots(alarm)[0]
+	require.Contains(t, words(root.card), "UDP Flood")
+	require.Contains(t, words(root.card), "It goes on.")
+
+	s.attacks[4001][0].Impact++
+	s.restart()
+	s.due()
+	require.Equal(t, append(first, edited, edited), s.said())
+	require.Empty(t, s.slack.thread(alarm))
+
+	root.gone = true
+	s.attacks[4001][0].Impact++
+	s.skip(20 * time.Minute)
+	require.Len(t, s.slack.roots(alarm), 1, "it is not posted anew while it goes on")
+	s.attack(4001, "1", false)
+	s.skip(5 * time.Minute)
+	require.Len(t, s.slack.roots(alarm), 2)
+	require.Len(t, s.slack.thread(alarm), 1)
+}

@@ -75,13 +75,17 @@ func showAudit(ctx context.Context, c *bot.Call) (bot.Card, error) {
 	if since, err := time.ParseDuration(c.Args.Text("since")); err == nil {
 		f.Since = c.Now.Add(-since)
 	}
+	empty := "No record is like that."
+	if f.Person != "" && len(c.Policy.Accounts(f.Person)) == 0 {
+		empty += " The policy knows no " + bot.Code(f.Person) + "."
+	}
 	records, err := c.Bot.AuditLog(ctx, f)
 	if err != nil {
 		return bot.Card{}, err
 	}
 	card := bot.Card{Title: "Audit log", Table: &bot.Table{
 		Columns: []bot.Column{{Name: "No.", Right: true}, {Name: "When"}, {Name: "Who"}, {Name: "Op", Right: true}, {Name: "What"}},
-		Empty:   "No record is like that.",
+		Empty:   empty,
 	}}
 	for i := range records {
 		r := &records[i]

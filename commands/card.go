@@ -114,13 +114,18 @@ func template(name string) string {
 }
 
 // addresses are IPs in one line.
-func addresses(ips []string) string {
-	if len(ips) == 0 {
+func addresses(ips []string) string { return inOneLine(ips, bot.Code) }
+
+// plainAddresses are IPs as a fingerprint and a table's cell hold them.
+func plainAddresses(ips []string) string { return inOneLine(ips, bot.Clean) }
+
+func inOneLine(words []string, show func(string) string) string {
+	if len(words) == 0 {
 		return "none"
 	}
-	shown := make([]string, len(ips))
-	for i, ip := range ips {
-		shown[i] = bot.Clean(ip)
+	shown := make([]string, len(words))
+	for i, word := range words {
+		shown[i] = show(word)
 	}
 	return strings.Join(shown, ", ")
 }
@@ -254,7 +259,7 @@ func (v *vmFacts) fields() []bot.Field {
 // fingerprint tells this VM from another one under the same number.
 func (v *vmFacts) fingerprint() []bot.Field {
 	return []bot.Field{
-		{Label: "IPs", Value: addresses(sorted(v.config.IPs))},
+		{Label: "IPs", Value: plainAddresses(sorted(v.config.IPs))},
 		{Label: "Template", Value: template(v.config.Template)},
 		{Label: "Disk", Value: disk(v.config)},
 		{Label: "Cores", Value: strconv.Itoa(v.config.Cores)},

@@ -158,7 +158,7 @@ func (d *dedicatedFacts) fields() []bot.Field {
 // fingerprint tells this server from another one under the same number.
 func (d *dedicatedFacts) fingerprint() []bot.Field {
 	return []bot.Field{
-		{Label: "IPs", Value: addresses(sorted(d.config.IPs))},
+		{Label: "IPs", Value: plainAddresses(sorted(d.config.IPs))},
 		{Label: "Template", Value: template(d.config.Template)},
 		{Label: "Hardware", Value: hardware(d.config.Hardware)},
 	}

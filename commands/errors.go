@@ -98,15 +98,19 @@ func words(e *hoster.Error) string {
 		}
 		text := bot.CleanMax(strings.Join(parts, " "), 2000)
 		if e.Code == "" {
-			return upper(strings.TrimSuffix(text, ".")) + "."
+			text = upper(strings.TrimSuffix(text, "."))
+			if status := fmt.Sprint(e.Status); e.Status != 0 && !strings.Contains(text, status) {
+				text += " (HTTP " + status + ")"
+			}
+			return text + "."
 		}
 		return text
 	}
 	switch {
 	case e.Status >= 200 && e.Status < 300:
-		return "The provider's answer cannot be read."
+		return fmt.Sprintf("The provider's answer, HTTP %d, cannot be read.", e.Status)
 	case e.Status != 0:
-		return fmt.Sprintf("The provider answered %d without a reason.", e.Status)
+		return fmt.Sprintf("The provider answered HTTP %d without a reason.", e.Status)
 	}
 	return "The provider does not answer (" + cause(e) + ")."
 }
@@ -140,7 +144,7 @@ func told(err error, what string) error {
 	case e.Code == hoster.JobNotFound:
 		return bot.Errorf(bot.Missing, "The provider knows no %s: it says %s.", what, bot.Code(words(e))).Because(err)
 	case e.Class == hoster.Throttled:
-		return bot.Errorf(bot.Unavailable, "The provider asks to slow down, so %s could not be read.", what).Because(err).
+		return bot.Errorf(bot.Unavailable, "The provider asks to slow down (HTTP 429), so %s could not be read.", what).Because(err).
 			WithHint("Try again in %s.", bot.Duration(max(e.RetryAfter, minRetry)))
 	case e.Code != "":
 		return bot.Errorf(bot.Unavailable, "%s could not be read: the provider says %s.", upper(what), bot.Code(words(e))).Because(err).

@@ -21,12 +21,12 @@ func TestProviderErrors(t *testing.T) {
 		{"html-502", bot.NoAnswer, "", "The provider's proxy answered 502.", ""},
 		{"html-503", bot.NoAnswer, "", "The provider's proxy answered 503.", ""},
 		{"request-lost", bot.NoAnswer, "", "The provider does not answer (the connection was closed", ""},
-		{"half-document", bot.NoAnswer, "", "The provider's answer cannot be read.", ""},
-		{"redirect-307", bot.NoAnswer, "", "The provider answered 307 without a reason.", ""},
-		{"429-once", bot.Throttled, "", "Too Many Attempts.", "The provider asks to slow down. Nothing was done."},
-		{"unauthorized", bot.Refused, "", "Unauthenticated.", "The provider refuses the bot's token."},
+		{"half-document", bot.NoAnswer, "", "The provider's answer, HTTP 200, cannot be read.", ""},
+		{"redirect-307", bot.NoAnswer, "", "The provider answered HTTP 307 without a reason.", ""},
+		{"429-once", bot.Throttled, "", "Too Many Attempts (HTTP 429).", "The provider asks to slow down. Nothing was done."},
+		{"unauthorized", bot.Refused, "", "Unauthenticated (HTTP 401).", "The provider refuses the bot's token."},
 		{"422", bot.Refused, "", "", "The provider refused it, and nothing was done."},
-		{"bare-404", bot.Refused, "", "Not Found.", "The provider refused it, and nothing was done."},
+		{"bare-404", bot.Refused, "", "Not Found (HTTP 404).", "The provider refused it, and nothing was done."},
 		{"unknown-code", bot.Refused, "0xee", "0xee: node is in maintenance", "This code is not in the provider's documentation."},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestProviderErrors(t *testing.T) {
 
 func TestProviderErrorsOfReads(t *testing.T) {
 	for _, tt := range []struct{ fault, says string }{
-		{"unauthorized", "Unauthenticated. Reading VM `4001` failed. The provider refuses the bot's token."},
+		{"unauthorized", "Unauthenticated (HTTP 401). Reading VM `4001` failed. The provider refuses the bot's token."},
 		{"html-502", "The provider's proxy answered 502. Reading VM `4001` failed."},
 		{"429-once", "The provider asks to slow down"},
 		{"unknown-code", "VM `4001` could not be read: the provider says `0xee: node is in maintenance`. This code is not in the provider's documentation."},

@@ -27,7 +27,7 @@ func TestFollowACreate(t *testing.T) {
 	require.Equal(t, []bot.Target{{Kind: "vm", ID: 4004}}, at.Targets)
 	require.Equal(t, []bot.Field{
 		{Label: "VM", Value: "`4004`"},
-		{Label: "IPs", Value: "198.51.100.1, 2001:db8::c633:6401"},
+		{Label: "IPs", Value: "`198.51.100.1`, `2001:db8::c633:6401`"},
 		{Label: "User", Value: "`root`"},
 	}, at.Result)
 	require.True(t, at.Secret)

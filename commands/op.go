@@ -161,7 +161,7 @@ func showOperation(ctx context.Context, c *bot.Call) (bot.Card, error) {
 	if err != nil {
 		return bot.Card{}, err
 	}
-	return c.Bot.OperationCard(&op), nil
+	return c.Bot.OperationCard(c, &op), nil
 }
 
 // seenOperation reads an operation that the caller's grants cover.

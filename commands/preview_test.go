@@ -25,7 +25,7 @@ func TestPreviewsRefuseWhatMakesNoSense(t *testing.T) {
 		{"vm reinstall 4001 --template Debian", bot.Invalid, "`Debian` could be `Debian10.0`, `Debian11.0`, `Debian12.0`. Write more of its name."},
 		{"vm reinstall 4001 --template Windows", bot.Missing, "The provider has no template `Windows`. `vm templates` lists them."},
 		{"vm create --template Debian --cores 1 --mem 1G --disk 5G --ips 1", bot.Invalid, "`Debian10.0`, `Debian11.0`"},
-		{"vm set-rdns 4001 203.0.113.6 a.example.com", bot.Invalid, "`203.0.113.6` is not an address of VM `4001`: it has 203.0.113.5."},
+		{"vm set-rdns 4001 203.0.113.6 a.example.com", bot.Invalid, "`203.0.113.6` is not an address of VM `4001`: it has `203.0.113.5`."},
 		{"backup restore 4001 1606685300", bot.Missing, "VM `4001` has no backup `1606685300`. `backup list 4001` shows what is there."},
 		{"backup restore 4001 2026-11-20", bot.Missing, "VM `4001` has no backup `2026-11-20`."},
 		{"dedicated order 7 --template \"Debian Buster\"", bot.Conflict, "Server `7` is yours already"},

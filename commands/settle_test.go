@@ -60,7 +60,7 @@ func TestSettleADeleteWhoseNumberIsRecycled(t *testing.T) {
 	c, _ := w.accepted("vm delete 4001 --force")
 	v := w.settle(c)
 	require.Equal(t, bot.Done, v.Is)
-	require.Contains(t, v.Text, "its number now belongs to another machine with 198.51.100.1")
+	require.Contains(t, v.Text, "its number now belongs to another machine with `198.51.100.1`")
 }
 
 func TestSettleADeleteThatAFrameworkDenies(t *testing.T) {

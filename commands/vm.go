@@ -67,9 +67,6 @@ func (p *provider) listVMs(ctx context.Context, c *bot.Call) (bot.Card, error) {
 		},
 		Empty: "There are no VMs.",
 	}}
-	if c.Args.Has("state") || c.Args.Has("template") {
-		card.Table.Empty = "No VM is like that."
-	}
 	var trouble error
 	unknown := 0
 	for i := range vms {
@@ -82,6 +79,9 @@ func (p *provider) listVMs(ctx context.Context, c *bot.Call) (bot.Card, error) {
 			card.Table.Rows = append(card.Table.Rows, v.row(c))
 		}
 	}
+	if len(card.Table.Rows) == 0 && len(vms) > 0 {
+		card.Table.Empty = noneLike(vms)
+	}
 	if len(card.Table.Rows) > 0 {
 		card.Title = count(len(card.Table.Rows), "VM", "VMs")
 	}
@@ -90,6 +90,16 @@ func (p *provider) listVMs(ctx context.Context, c *bot.Call) (bot.Card, error) {
 		card.Notes = append(card.Notes, count(unknown, "VM", "VMs")+" could not be read in full. "+brief(trouble))
 	}
 	return card, nil
+}
+
+// noneLike says that no VM is as asked, and how they are.
+func noneLike(vms []vmNow) string {
+	var states, templates []string
+	for i := range vms {
+		states, templates = append(states, bot.Code(vms[i].status.State)), append(templates, bot.Code(vms[i].config.Template))
+	}
+	return "No VM is like that. They are in state " + strings.Join(slices.Compact(sorted(states)), ", ") +
+		", with template " + strings.Join(slices.Compact(sorted(templates)), ", ") + "."
 }
 
 // matches tells whether the VM is what was asked for. One of which that cannot
@@ -110,7 +120,7 @@ func (v *vmNow) row(c *bot.Call) []string {
 		row[2] = strconv.Itoa(v.config.Cores)
 		row[3] = mebibytes(int64(v.config.Mem))
 		row[4] = disk(v.config)
-		row[5] = addresses(v.config.IPs)
+		row[5] = plainAddresses(v.config.IPs)
 		row[6] = template(v.config.Template)
 	}
 	if v.statusErr == nil {

@@ -63,8 +63,14 @@ func Root() (string, error) {
 // binaryDir is where Binary builds; Main removes it.
 var binaryDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "hosterbot-") })
 
-// Binary builds the bot, once for all tests of a package that has Main.
-var Binary = sync.OnceValues(func() (string, error) {
+// Binary builds the bot, once for all tests of a package that has Main; mortal
+// is one that kills itself where HOSTERBOT_FAIL says.
+var (
+	Binary = sync.OnceValues(func() (string, error) { return build("hosterbot", "") })
+	mortal = sync.OnceValues(func() (string, error) { return build("mortal", "failpoints") })
+)
+
+func build(name, tags string) (string, error) {
 	from, err := Root()
 	if err != nil {
 		return "", err
@@ -89,14 +95,14 @@ var Binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "hosterbot")
-	build := exec.Command("go", "build", "-o", file, "./cmd/hosterbot")
+	file := filepath.Join(dir, name)
+	build := exec.Command("go", "build", "-tags", tags, "-o", file, "./cmd/hosterbot")
 	build.Dir = from
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the bot: %w: %s", err, out)
 	}
 	return file, nil
-})
+}
 
 // Journal is what processes print.
 type Journal struct {

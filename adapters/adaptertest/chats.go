@@ -34,9 +34,10 @@ var leftOut = map[string]struct {
 // scales are for transcripts in which something has to be quicker than a
 // waiting time; the others run at a hundredth.
 var scales = map[string]float64{
-	"op_resolve":             0.03, // three people are too early within 160 s
-	"provider_trouble":       0.03, // what the provider asks for by Retry-After is not scaled
-	"restart_keeps_progress": 0.05, // the job has to outlive the bot
+	"op_resolve":               0.03, // three people are too early within 160 s
+	"provider_trouble":         0.03, // what the provider asks for by Retry-After is not scaled
+	"restart_keeps_progress":   0.05, // the job has to outlive the bot
+	"restart_while_confirming": 0.05, // the wish has to outlive it too
 }
 
 // RunChats plays every transcript of the demo with the built bot in one chat:
@@ -138,7 +139,7 @@ func (w *World) line(line string) error {
 		return err
 	}
 	// In a transcript nobody presses Cancel before the target is read.
-	w.await(func(c conversation) bool {
+	w.Until(func(c Talk) bool {
 		return !slices.ContainsFunc(c, func(s Said) bool { return s.Root != 0 && strings.Contains(s.Text, "About to be sent.") })
 	})
 	return nil
@@ -146,7 +147,11 @@ func (w *World) line(line string) error {
 
 // policy puts another policy in the place of the one in force.
 func (w *World) policy(file string) error {
-	text, err := os.ReadFile(filepath.Join(w.module(), demoDir, file))
+	from, err := Root()
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(from, demoDir, file))
 	if err != nil {
 		return err
 	}
@@ -175,7 +180,7 @@ func (w *World) finish(golden string, other []int64) {
 		delete(want, op)
 	}
 	var problem string
-	require.True(w.tb, w.await(func(c conversation) bool { problem = c.unlike(want); return problem == "" }), "%s\n%s", problem, w.Conversation())
+	require.True(w.tb, w.Until(func(c Talk) bool { problem = c.unlike(want); return problem == "" }), "%s\n%s", problem, w.Conversation())
 	for op := range w.Newest() {
 		w.Once(op + 1)
 	}
@@ -184,9 +189,9 @@ func (w *World) finish(golden string, other []int64) {
 var goldenRoot = regexp.MustCompile(`(?m)^#\S+ · operation (\d+)(?: \(edited\))?\n  (.*)$`)
 
 // unlike says what operation has not become what it should; "": none.
-func (c conversation) unlike(want map[int64]string) string {
+func (c Talk) unlike(want map[int64]string) string {
 	for _, op := range slices.Sorted(maps.Keys(want)) {
-		roots := c.roots(op)
+		roots := c.Roots(op)
 		if len(roots) == 0 {
 			return fmt.Sprintf("operation %d is nowhere", op)
 		}
@@ -195,8 +200,8 @@ func (c conversation) unlike(want map[int64]string) string {
 			switch {
 			case r.Title() != want[op]:
 				return fmt.Sprintf("operation %d in %s is %q, not %q", op, r.Channel, r.Title(), want[op])
-			case endTitle.MatchString(r.Title()) != (len(c.ends(r)) > 0):
-				return fmt.Sprintf("operation %d, %q, has %d end messages in %s", op, r.Title(), len(c.ends(r)), r.Channel)
+			case endTitle.MatchString(r.Title()) != (len(c.Ends(r)) > 0):
+				return fmt.Sprintf("operation %d, %q, has %d end messages in %s", op, r.Title(), len(c.Ends(r)), r.Channel)
 			}
 		}
 	}

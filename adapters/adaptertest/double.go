@@ -93,6 +93,7 @@ func (s *Said) Title() string {
 var (
 	operationCode = regexp.MustCompile(`^v1:(\d+):`)
 	operationText = regexp.MustCompile(`[Oo]peration (\d+)`)
+	asksPerson    = regexp.MustCompile(`A person has to look|Lost track|no longer counts`)
 	endTitle      = regexp.MustCompile(`^(Done|Failed|Done after all|Not done|Resolved as done|Resolved as not done|Resolved as unsure|Denied|Cancelled|Expired|Invalidated): `)
 )
 
@@ -105,11 +106,11 @@ func number(found []string) int64 {
 	return n
 }
 
-// conversation is all that was said by the bot.
-type conversation []Said
+// Talk is all that was said by the bot.
+type Talk []Said
 
-// operation is the one that a message is about: as root, or in its thread.
-func (c conversation) operation(s *Said) int64 {
+// Operation is the one that a message is about: as root, or in its thread.
+func (c Talk) Operation(s *Said) int64 {
 	if s.Thread == "" {
 		return s.Root
 	}
@@ -121,8 +122,8 @@ func (c conversation) operation(s *Said) int64 {
 	return 0
 }
 
-// newest is the highest number of an operation that anybody was told.
-func (c conversation) newest() int64 {
+// Newest is the highest number of an operation that anybody was told.
+func (c Talk) Newest() int64 {
 	newest := int64(0)
 	for i := range c {
 		for _, found := range operationText.FindAllStringSubmatch(strings.ReplaceAll(c[i].Text, "`", ""), -1) {
@@ -135,8 +136,8 @@ func (c conversation) newest() int64 {
 	return newest
 }
 
-// roots are the root messages of an operation.
-func (c conversation) roots(op int64) []Said {
+// Roots are the root messages of an operation.
+func (c Talk) Roots(op int64) []Said {
 	var out []Said
 	for _, s := range c {
 		if s.Root == op && !s.Deleted {
@@ -146,8 +147,8 @@ func (c conversation) roots(op int64) []Said {
 	return out
 }
 
-// thread is what stands in the thread of a root message, for all.
-func (c conversation) thread(root *Said) []Said {
+// Thread is what stands in the thread of a root message, for all.
+func (c Talk) Thread(root *Said) []Said {
 	var out []Said
 	for _, s := range c {
 		if s.Thread == root.ID && s.To == "" && !s.Deleted {
@@ -157,26 +158,27 @@ func (c conversation) thread(root *Said) []Said {
 	return out
 }
 
-// ends are the end messages in a root's thread: they alone call somebody there.
-func (c conversation) ends(root *Said) []Said {
-	return slices.DeleteFunc(c.thread(root), func(s Said) bool { return !strings.Contains(s.Raw, "<@") })
+// Ends are the end messages in a root's thread: they call its requester, and tell
+// no one that a person has to look.
+func (c Talk) Ends(root *Said) []Said {
+	return slices.DeleteFunc(c.Thread(root), func(s Said) bool { return !strings.Contains(s.Raw, "<@") || asksPerson.MatchString(s.Text) })
 }
 
-// over tells whether an operation has ended, and says so everywhere.
-func (c conversation) over(op int64) bool {
-	roots := c.roots(op)
+// Over tells whether an operation has ended, and says so everywhere.
+func (c Talk) Over(op int64) bool {
+	roots := c.Roots(op)
 	for i := range roots {
-		if !endTitle.MatchString(roots[i].Title()) || len(c.ends(&roots[i])) == 0 {
+		if !endTitle.MatchString(roots[i].Title()) || len(c.Ends(&roots[i])) == 0 {
 			return false
 		}
 	}
 	return len(roots) > 0
 }
 
-// find is the newest button with a label that a user sees, of an operation or
+// Find is the newest button with a label that a user sees, of an operation or
 // of something that was read; one that can be pressed goes before one that is
 // gone.
-func (c conversation) find(user, label string, op int64) (s Said, b Shown, ok bool) {
+func (c Talk) Find(user, label string, op int64) (s Said, b Shown, ok bool) {
 	for _, s2 := range slices.Backward(c) {
 		for _, b2 := range slices.Backward(s2.Buttons) {
 			found := operationCode.FindStringSubmatch(b2.Code)
@@ -195,7 +197,7 @@ func (c conversation) find(user, label string, op int64) (s Said, b Shown, ok bo
 }
 
 // String is the conversation, for who reads a failure.
-func (c conversation) String() string {
+func (c Talk) String() string {
 	var out strings.Builder
 	for _, s := range c {
 		fmt.Fprintf(&out, "--- %s in %s", s.ID, s.Channel)

@@ -54,8 +54,8 @@ func killedFollowing(t *testing.T, w *World) {
 	require.NoError(t, w.Press("ana", "Confirm"))
 	require.NoError(t, w.Fill("ana", `reason="new system" target=4003`))
 	require.NoError(t, w.Press("cho", "Approve"))
-	require.True(t, w.await(func(c conversation) bool {
-		return slices.ContainsFunc(c, func(s Said) bool { return c.operation(&s) == 1 && strings.Contains(s.Text, "runs it as job") })
+	require.True(t, w.Until(func(c Talk) bool {
+		return slices.ContainsFunc(c, func(s Said) bool { return c.Operation(&s) == 1 && strings.Contains(s.Text, "runs it as job") })
 	}), "%s", w.Conversation())
 	before, _ := w.Root(1)
 	w.Kill()
@@ -96,7 +96,7 @@ func stoppedInCall(t *testing.T, w *World) {
 	w.Signal(syscall.SIGTERM)
 	told := func() bool { // the signal takes a moment
 		d := w.Types("ben", "vm list")
-		for _, s := range w.read() {
+		for _, s := range w.Talk() {
 			if s.Changed > d.Mark() && strings.Contains(s.Text, "shutting down") {
 				return true
 			}

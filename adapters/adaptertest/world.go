@@ -43,6 +43,7 @@ type Settings struct {
 	Scale  float64           // HOSTERBOT_TIME_SCALE; 0: 0.01
 	Policy string            // as it is; empty: the example, as the first chat adapts it
 	Empty  bool              // nothing is started
+	Point  string            // where the bot kills itself; may be changed between two starts
 	Env    map[string]string // on top of the others; a setting that is empty is left out
 }
 
@@ -76,9 +77,7 @@ func NewWorld(tb testing.TB, s Settings, provider NewProvider, chats ...Double) 
 	tb.Cleanup(api.Close)
 	w.api = api.URL
 	if s.Policy == "" {
-		text, err := os.ReadFile(filepath.Join(w.module(), "policies.yaml"))
-		require.NoError(tb, err)
-		s.Policy = w.chats[0].Adapt(string(text))
+		s.Policy = chats[0].Adapt(Example(tb))
 	}
 	w.WritePolicy(s.Policy)
 	tb.Cleanup(func() {
@@ -106,11 +105,14 @@ func (w *World) In(chat int) *World {
 	return &there
 }
 
-func (w *World) module() string {
-	w.tb.Helper()
-	dir, err := Root()
-	require.NoError(w.tb, err)
-	return dir
+// Example is the example policy.
+func Example(tb testing.TB) string {
+	tb.Helper()
+	from, err := Root()
+	require.NoError(tb, err)
+	text, err := os.ReadFile(filepath.Join(from, "policies.yaml"))
+	require.NoError(tb, err)
+	return string(text)
 }
 
 // WritePolicy puts another policy in the place of the one before. The bot is
@@ -123,13 +125,18 @@ func (w *World) WritePolicy(text string) {
 // Start starts the bot over the world's store.
 func (w *World) Start() {
 	w.tb.Helper()
-	file, err := Binary()
+	made := Binary
+	if w.Point != "" {
+		made = mortal
+	}
+	file, err := made()
 	require.NoError(w.tb, err)
 	env := map[string]string{
 		"HOSTERAPI_URL": w.api, "HOSTERAPI_TOKEN": hosterKey, "HOSTERBOT_API_RATE": "100000",
 		"HOSTERBOT_AUDIT_KEY": auditKey, "HOSTERBOT_POLICY": filepath.Join(w.Dir, "policies.yaml"),
 		"HOSTERBOT_STORE": "bolt:" + filepath.Join(w.Dir, "bot.db"), "HOSTERBOT_LISTEN": "off", "HOSTERBOT_TIME_SCALE": fmt.Sprint(w.Scale),
-		"PATH": os.Getenv("PATH"), "HOME": w.Dir,
+		"HOSTERBOT_FAIL": w.Point,
+		"PATH":           os.Getenv("PATH"), "HOME": w.Dir,
 	}
 	for _, d := range w.chats {
 		maps.Copy(env, d.Env())
@@ -168,15 +175,15 @@ func (w *World) Stop() {
 	require.Zero(w.tb, w.Exits(Patience), "%s", w.Journal)
 }
 
-// await waits until cond is true of what was said.
-func (w *World) await(cond func(conversation) bool) bool {
+// Until waits until cond is true of what was said.
+func (w *World) Until(cond func(Talk) bool) bool {
 	d := w.chats[0]
 	return d.Await(func() bool { return cond(d.Said()) })
 }
 
-// read is all that was said until now.
-func (w *World) read() (all conversation) {
-	w.await(func(c conversation) bool { all = c; return true })
+// Talk is all that was said until now.
+func (w *World) Talk() (all Talk) {
+	w.Until(func(c Talk) bool { all = c; return true })
 	return all
 }
 
@@ -184,29 +191,29 @@ func (w *World) read() (all conversation) {
 func (w *World) Conversation() string {
 	var all []string
 	for _, d := range w.chats {
-		d.Await(func() bool { all = append(all, conversation(d.Said()).String()); return true })
+		d.Await(func() bool { all = append(all, Talk(d.Said()).String()); return true })
 	}
 	return strings.Join(all, "=====\n")
 }
 
 // Newest is the highest number of an operation that anybody was told.
-func (w *World) Newest() int64 { return w.read().newest() }
+func (w *World) Newest() int64 { return w.Talk().Newest() }
 
 // Root waits for the root message of an operation, and returns it with what
 // stands in its thread. There is one in each channel; this is the first.
 func (w *World) Root(op int64) (root Said, thread []Said) {
 	w.tb.Helper()
-	require.True(w.tb, w.await(func(c conversation) bool { return len(c.roots(op)) > 0 }), "operation %d is nowhere\n%s", op, w.Conversation())
-	all := w.read()
-	root = all.roots(op)[0]
-	return root, all.thread(&root)
+	require.True(w.tb, w.Until(func(c Talk) bool { return len(c.Roots(op)) > 0 }), "operation %d is nowhere\n%s", op, w.Conversation())
+	all := w.Talk()
+	root = all.Roots(op)[0]
+	return root, all.Thread(&root)
 }
 
 // Shows waits until the root message of an operation shows some words.
 func (w *World) Shows(op int64, words string) {
 	w.tb.Helper()
-	require.True(w.tb, w.await(func(c conversation) bool {
-		return slices.ContainsFunc(c.roots(op), func(s Said) bool {
+	require.True(w.tb, w.Until(func(c Talk) bool {
+		return slices.ContainsFunc(c.Roots(op), func(s Said) bool {
 			return strings.Contains(strings.NewReplacer("`", "", "*", "").Replace(s.Text), words)
 		})
 	}), "operation %d does not show %q\n%s", op, words, w.Conversation())
@@ -216,18 +223,18 @@ func (w *World) Shows(op int64, words string) {
 // end message, and the root says so.
 func (w *World) Ended(op int64) {
 	w.tb.Helper()
-	require.True(w.tb, w.await(func(c conversation) bool { return c.over(op) }), "operation %d has not ended\n%s", op, w.Conversation())
+	require.True(w.tb, w.Until(func(c Talk) bool { return c.Over(op) }), "operation %d has not ended\n%s", op, w.Conversation())
 }
 
 // Once fails where an operation has more than one root message in a channel, or
 // more than one end message in a thread.
 func (w *World) Once(op int64) {
 	w.tb.Helper()
-	all := w.read()
+	all := w.Talk()
 	places := make(map[string]int)
-	for _, r := range all.roots(op) {
+	for _, r := range all.Roots(op) {
 		places[r.Channel]++
-		require.LessOrEqual(w.tb, len(all.ends(&r)), 1, "end messages of operation %d, %s\n%s", op, r.Title(), all)
+		require.LessOrEqual(w.tb, len(all.Ends(&r)), 1, "end messages of operation %d, %s\n%s", op, r.Title(), all)
 	}
 	for channel, n := range places {
 		require.Equal(w.tb, 1, n, "root messages of operation %d in %s\n%s", op, channel, all)
@@ -243,7 +250,7 @@ const nothingNewer = math.MaxInt64
 func (w *World) answered(person string, d Deed, op, newer int64) {
 	w.tb.Helper()
 	user, mark, typed := w.chats[0].User(person), d.Mark(), newer != nothingNewer
-	ok := w.await(func(c conversation) bool {
+	ok := w.Until(func(c Talk) bool {
 		if d.Shown() {
 			return true
 		}
@@ -252,7 +259,7 @@ func (w *World) answered(person string, d Deed, op, newer int64) {
 			if typed { // what he was told before may still be on its way
 				since = s.Made
 			}
-			return since > mark && s.To == user || s.Root > newer || op != 0 && s.Changed > mark && s.To == "" && c.operation(&s) == op
+			return since > mark && s.To == user || s.Root > newer || op != 0 && s.Changed > mark && s.To == "" && c.Operation(&s) == op
 		})
 	})
 	require.True(w.tb, ok, "%s was never answered\n%s", person, w.Conversation())
@@ -262,7 +269,7 @@ func (w *World) answered(person string, d Deed, op, newer int64) {
 func (w *World) Told(person, words string) {
 	w.tb.Helper()
 	user := w.chats[0].User(person)
-	require.True(w.tb, w.await(func(c conversation) bool {
+	require.True(w.tb, w.Until(func(c Talk) bool {
 		return slices.ContainsFunc(c, func(s Said) bool { return s.To == user && strings.Contains(s.Text, words) })
 	}), "nobody told %s %q\n%s", person, words, w.Conversation())
 }
@@ -272,7 +279,7 @@ func (w *World) Told(person, words string) {
 func (w *World) Hears(person string, d Deed, word string) {
 	w.tb.Helper()
 	user, mark := w.chats[0].User(person), d.Mark()
-	ok := w.await(func(c conversation) bool {
+	ok := w.Until(func(c Talk) bool {
 		return slices.ContainsFunc(c, func(s Said) bool {
 			return s.Changed > mark && (s.To == "" || s.To == user) && strings.Contains(strings.ReplaceAll(s.Text, "`", ""), word)
 		})
@@ -313,12 +320,12 @@ func (w *World) Press(person, what string) error {
 	var s Said
 	var b Shown
 	user := chat.User(person)
-	if !w.await(func(c conversation) (ok bool) {
+	if !w.Until(func(c Talk) (ok bool) {
 		of := op
 		if of == 0 {
-			of = c.newest()
+			of = c.Newest()
 		}
-		s, b, ok = c.find(user, label, of)
+		s, b, ok = c.Find(user, label, of)
 		return ok
 	}) {
 		return fmt.Errorf("%s sees no button %q", person, label)
@@ -351,18 +358,18 @@ func (w *World) Fill(person, what string) error {
 	var back Said
 	var button Shown
 	open := false
-	if !w.await(func(c conversation) (ok bool) {
+	if !w.Until(func(c Talk) (ok bool) {
 		if form, open = chat.Opened(person); open {
 			return true
 		}
-		back, button, ok = c.find(user, wayBack, 0)
+		back, button, ok = c.Find(user, wayBack, 0)
 		return ok && button.Live
 	}) {
 		return fmt.Errorf("no form is open before %s", person)
 	}
 	if !open {
 		chat.Click(person, back, button).Acked()
-		if !w.await(func(conversation) bool { form, open = chat.Opened(person); return open }) {
+		if !w.Until(func(Talk) bool { form, open = chat.Opened(person); return open }) {
 			return errors.New("the form does not open again")
 		}
 	}
@@ -406,7 +413,7 @@ func (w *World) NoSecrets() {
 	for _, d := range w.chats {
 		never = append(never, d.Secrets()...)
 	}
-	all := w.read()
+	all := w.Talk()
 	for _, secret := range append(w.Sim.Secrets(), never...) {
 		require.NotContains(w.tb, logged, secret, "the log")
 		require.NotContains(w.tb, string(store), secret, "the store")

@@ -229,7 +229,7 @@ func (c *Console) records(t *bot.Table) []string {
 		var parts []string
 		for i := 1; i < min(len(row), len(t.Columns)); i++ {
 			if cell := bot.Clean(c.flat(row[i])); cell != "" {
-				parts = append(parts, bot.Clean(t.Columns[i].Name)+" "+cell)
+				parts = append(parts, bot.Clean(t.Columns[i].Name)+": "+cell)
 			}
 		}
 		first := ""

@@ -1,8 +1,6 @@
 package discord_test
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,11 +21,7 @@ const (
 func newBoth(t *testing.T) *adaptertest.World {
 	t.Helper()
 	f, slack := overTCP(t), adaptertest.Beside(t, "slack")
-	root, err := adaptertest.Root()
-	require.NoError(t, err)
-	text, err := os.ReadFile(filepath.Join(root, "policies.yaml"))
-	require.NoError(t, err)
-	policy := noAccount.ReplaceAllStringFunc(string(text), func(line string) string {
+	policy := noAccount.ReplaceAllStringFunc(adaptertest.Example(t), func(line string) string {
 		m := noAccount.FindStringSubmatch(line)
 		return m[1] + ", discord: " + strconv.Quote(userID(m[2])) + "}"
 	})

@@ -78,15 +78,24 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	if repeated && !before.Ref.IsZero() {
 		return before.Ref, nil
 	}
+	stands := repeated || c.Again // it may, and then it tells how things were
 	if id != "" && (c.Again || repeated && a.clock.Now().Sub(before.At) > nonceFor) {
 		ref, sure, err := a.search(ctx, p, c)
 		switch {
 		case err != nil:
 			return bot.Ref{}, postError("look for the message", err)
-		case !ref.IsZero():
+		case !ref.IsZero() && p.Thread != "":
 			a.outbox.Put(id, ref)
 			return ref, nil
-		case !sure:
+		case !ref.IsZero():
+			if err := a.Edit(ctx, ref, c); err != nil {
+				return bot.Ref{}, err
+			}
+			a.outbox.Put(id, ref)
+			return ref, nil
+		case sure:
+			stands = false
+		default:
 			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
 		}
 	}
@@ -119,6 +128,11 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		return bot.Ref{}, &bot.PostError{Lost: true, Err: errors.New("post: the answer names no message")}
 	}
 	ref.ID = post.out.ID
+	if stands && p.Thread == "" {
+		if err := a.Edit(ctx, ref, c); err != nil {
+			return bot.Ref{}, err
+		}
+	}
 	a.outbox.Put(id, ref)
 	if p.Thread == "" && !p.Direct {
 		a.threads.Learn(ref.ID, threadState{name: threadName(c, a.clock.Now())})

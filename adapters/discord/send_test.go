@@ -85,6 +85,7 @@ func TestAPostOfUnknownFateIsFoundAgain(t *testing.T) {
 					require.Len(s.t, all, before+1)
 					require.Equal(s.t, all[before].id, ref.ID)
 					require.NotContains(s.t, all[before].reading(), "sent again")
+					require.Contains(s.t, all[before].reading(), c.again.Title[:4], "it shows how things are now")
 					require.Equal(s.t, ref, s.post(a, p, "key", c.again), "and is known from then on")
 				})
 			}

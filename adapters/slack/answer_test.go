@@ -79,6 +79,8 @@ func TestRetryAfterOfAnAnswerIsObeyed(t *testing.T) {
 
 func TestRefusedBlocksBecomeSimplerOnes(t *testing.T) {
 	card := bot.Card{Title: "VM " + bot.Code("4001"), Lines: []string{"A line."}, Buttons: []bot.Button{{Label: "Show", Code: "v1:1:show:n"}}}
+	ended := card
+	ended.Mentions = []bot.Account{{Platform: "slack", Team: team, User: userID("ana")}}
 	play(t, replies(card), func(t *testing.T, h *harness) {
 		h.next("response_url", refuse("invalid_blocks"))
 		h.Type(t, "ana", "vm show 4001")
@@ -88,10 +90,11 @@ func TestRefusedBlocksBecomeSimplerOnes(t *testing.T) {
 		require.Len(t, seen[0].Buttons, 1)
 
 		h.next("chat.postMessage", refuse("invalid_blocks"), refuse("msg_blocks_too_long"))
-		r, err := h.a.Post(t.Context(), place(homeID), "root", card)
+		r, err := h.a.Post(t.Context(), place(homeID), "root", ended)
 		require.NoError(t, err)
 		m := h.find(t, r.ID)
 		require.Empty(t, m.blocks)
+		require.Contains(t, m.text, "<@"+userID("ana")+">", "who is pinged is pinged all the same")
 		require.Contains(t, m.text, "A line.")
 		require.Contains(t, m.text, "refused the buttons")
 	})

@@ -1,9 +1,9 @@
 package slack_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"regexp"
@@ -87,7 +87,8 @@ func (f *fake) Env() map[string]string {
 
 func (f *fake) Secrets() []string { return []string{botToken, appToken} }
 
-func (f *fake) User(person string) string { return accounts[person] }
+// User is the ID of a person; who is not of the example goes by his ID.
+func (f *fake) User(person string) string { return cmp.Or(accounts[person], person) }
 
 var (
 	noAccount = regexp.MustCompile(`(?m)^(  (\w+): \{)(discord: )`)
@@ -178,17 +179,21 @@ func (f *fake) Type(person, line string) (adaptertest.Deed, error) {
 }
 
 func (f *fake) Click(person string, s adaptertest.Said, b adaptertest.Shown) adaptertest.Deed {
+	return f.deed(accounts[person], "interactive", f.clicked(accounts[person], s, b))
+}
+
+// clicked is a press on a button as Slack tells of it.
+func (f *fake) clicked(user string, s adaptertest.Said, b adaptertest.Shown) (payload map[string]any) {
 	f.mu.Lock()
-	var payload map[string]any
+	defer f.mu.Unlock()
 	for _, m := range f.messages {
 		for _, shown := range m.buttons {
 			if m.id == s.ID && shown.value == b.Code && shown.label == b.Label {
-				payload = f.pressed(accounts[person], m, shown)
+				payload = f.pressed(user, m, shown)
 			}
 		}
 	}
-	f.mu.Unlock()
-	return f.deed(accounts[person], "interactive", payload)
+	return payload
 }
 
 // Opened is the form before a person. The caller holds mu.
@@ -227,103 +232,6 @@ func (f *fake) Delete(id string) {
 	}
 	f.changed()
 }
-
-// deed is something that a person did, on its way through the bot.
-type deed struct {
-	f       *fake
-	kind    string
-	payload map[string]any
-	mark    int // what is newer came after it
-	sent    time.Time
-	acks    chan map[string]any
-	trigger string
-	url     string
-	form    *view // that was sent
-	judged  bool  // what was wrong with it was told
-}
-
-// deed makes an envelope and sends it on one of the sockets. The caller does
-// not hold mu.
-func (f *fake) deed(user, kind string, payload map[string]any) *deed {
-	f.tb.Helper()
-	d := &deed{f: f, kind: kind, payload: payload, trigger: str(payload["trigger_id"])}
-	d.url = str(payload["response_url"])
-	d.url = d.url[strings.LastIndexByte(d.url, '/')+1:]
-	f.mu.Lock()
-	f.serial++
-	d.mark = f.serial
-	f.mu.Unlock()
-	d.send()
-	return d
-}
-
-// send sends it, or sends it again: Slack makes a new envelope of what it
-// delivers again.
-func (d *deed) send() {
-	d.f.tb.Helper()
-	frame, acks := d.f.envelope(d.kind, d.payload)
-	d.acks = acks
-	for range 100 {
-		s := d.f.some()
-		d.sent = time.Now()
-		if s.send(frame) {
-			return
-		}
-	}
-	require.Fail(d.f.tb, "no socket takes it")
-}
-
-// some is one of the open sockets, as Slack chooses: by chance. A command is
-// under way on it.
-func (f *fake) some() *socket {
-	f.tb.Helper()
-	var chosen *socket
-	require.True(f.tb, f.await(patience, func() bool {
-		var all []*socket
-		for _, s := range f.sockets {
-			if s.open && !s.leaving {
-				all = append(all, s)
-			}
-		}
-		if len(all) == 0 {
-			return false
-		}
-		chosen = all[rand.N(len(all))]
-		chosen.under++
-		return true
-	}), "no socket is open")
-	return chosen
-}
-
-// slackWaits is when a person is told that the app does not respond.
-const slackWaits = 3 * time.Second
-
-// Acked waits for the acknowledgement, and fails if it came too late.
-func (d *deed) Acked() {
-	d.f.tb.Helper()
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	select {
-	case ack := <-d.acks:
-		if took := time.Since(d.sent); took > slackWaits {
-			require.Fail(d.f.tb, "acknowledged too late", "%s after %s", d.payload["text"], took)
-		}
-		if d.form != nil {
-			d.f.settle(d.form, ack)
-			d.judged = ack["response_action"] != nil
-		}
-	case <-late.C:
-		require.Fail(d.f.tb, "never acknowledged", "%v", d.payload)
-	}
-}
-
-// Shown tells whether an answer came. The caller holds mu.
-func (d *deed) Shown() bool {
-	u, t := d.f.urls[d.url], d.f.triggers[d.trigger]
-	return d.judged || u != nil && u.shown > 0 || t != nil && t.view > 0
-}
-
-func (d *deed) Mark() uint64 { return uint64(d.mark) }
 
 // ready asks /readyz, and returns its status and text; 0: nobody answers.
 func ready(address string) (int, string) {

@@ -105,8 +105,9 @@ type socket struct {
 	ws      *websocket.Conn
 	write   sync.Mutex
 	open    bool
-	leaving bool // the bot was told that it will be dropped
-	under   int  // commands that were given to it, and are not acknowledged
+	gone    chan struct{} // closed when it is no longer open
+	leaving bool          // the bot was told that it will be dropped
+	under   int           // commands that were given to it, and are not acknowledged
 }
 
 // pipes are listeners and connections without a network.

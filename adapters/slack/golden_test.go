@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -198,7 +199,8 @@ func TestFormsLookRight(t *testing.T) {
 }
 
 func TestPlainerMessagesFit(t *testing.T) {
-	simple, bare := slack.Plainer(bot.Card{Title: strings.Repeat("a & b < ", 2000), Buttons: []bot.Button{{Label: "Show", Code: "c"}}}, team, noon)
+	everybody := slices.Repeat([]bot.Account{{Platform: "slack", Team: team, User: "U" + strings.Repeat("0", 31)}}, 30)
+	simple, bare := slack.Plainer(bot.Card{Title: strings.Repeat("a & b < ", 2000), Mentions: everybody, Buttons: []bot.Button{{Label: "Show", Code: "c"}}}, team, noon)
 	require.Empty(t, checkBlocks(generic[[]any](t, simple)))
 	require.LessOrEqual(t, chars(bare), 4000)
 	require.Contains(t, bare, "cut")

@@ -4,12 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-
-	"github.com/slack-go/slack"
-	"github.com/slack-go/slack/socketmode"
-	"github.com/stretchr/testify/require"
-
-	"hosterbot/adapters/adaptertest"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +17,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
 )
 
 // How much load a row of BenchmarkBinary is. A person may run twenty commands a

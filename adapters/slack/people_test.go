@@ -194,7 +194,7 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	s := &socket{ws: ws, open: true}
+	s := &socket{ws: ws, open: true, gone: make(chan struct{})}
 	ws.SetPingHandler(func(data string) error {
 		if !f.mute.Load() {
 			_ = ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
@@ -216,6 +216,7 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			f.mu.Lock()
 			s.open = false
+			close(s.gone)
 			f.changed()
 			f.mu.Unlock()
 			return

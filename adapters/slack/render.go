@@ -33,7 +33,7 @@ const (
 	fitLabel  = 150   // of a field
 	fitField  = 300   // of a field beside another; longer ones get a line of their own
 	fitChunk  = 2900  // of a section
-	fitText   = 3500  // of the plain form: an edited text may have 4,000
+	fitText   = 3000  // of the plain form: an edited text may have 4,000
 	fitAll    = 11000 // of all blocks: about 12,000 are refused as msg_blocks_too_long
 	fitColumn = 110   // columns of a table set in columns; wider ones wrap on every screen
 )
@@ -45,6 +45,7 @@ var styles = map[bot.Style]slack.Style{bot.Primary: slack.StylePrimary, bot.Dang
 type message struct {
 	text   string
 	blocks []slack.Block
+	pinged string // its mentions, which are in blocks too
 }
 
 // render makes a message of a card. Its secrets are shown: a card for more
@@ -53,8 +54,13 @@ type message struct {
 func render(c bot.Card, team string, now time.Time) message {
 	// What has to be there is set first, and the rest gets what is left; one
 	// block is kept to say what was cut.
-	secrets, spent := secretBlocks(c.Secrets, now)
-	last := append(secrets, buttons(c.Buttons, now)...)
+	last, spent := secretBlocks(c.Secrets, now)
+	pinged := mentions(c.Mentions, team)
+	if pinged != "" {
+		last = append(last, slack.NewSectionBlock(mrkdwn(pinged), nil, nil))
+		spent += size(pinged)
+	}
+	last = append(last, buttons(c.Buttons, now)...)
 	for _, b := range c.Buttons {
 		spent += maxLabel + len(b.Code)
 	}
@@ -71,13 +77,10 @@ func render(c bot.Card, team string, now time.Time) message {
 		l.section(plain(escape(c.Bar.String())))
 	}
 	l.notes(c.Notes)
-	if pinged := mentions(c.Mentions, team); pinged != "" {
-		l.section(mrkdwn(pinged))
-	}
 	if cut := l.cut.String(); cut != "" {
 		l.blocks = append(l.blocks, small(plain(cut)))
 	}
-	return message{text: text(c, now), blocks: append(l.blocks, last...)}
+	return message{text: text(c, now), blocks: append(l.blocks, last...), pinged: pinged}
 }
 
 // simple is a message without formatting, for a Slack that refuses the other.
@@ -85,6 +88,9 @@ func (m message) simple() message {
 	out := message{text: m.text}
 	for _, part := range pieces(m.text, fitChunk, time.Time{}) {
 		out.blocks = append(out.blocks, slack.NewSectionBlock(plain(part), nil, nil))
+	}
+	if m.pinged != "" {
+		out.blocks = append(out.blocks, slack.NewSectionBlock(mrkdwn(m.pinged), nil, nil))
 	}
 	for _, b := range m.blocks {
 		if b.BlockType() == slack.MBTAction {
@@ -97,6 +103,9 @@ func (m message) simple() message {
 // bare is a message of text alone. Buttons that it had are missed.
 func (m message) bare() message {
 	text := m.text
+	if m.pinged != "" {
+		text += "\n" + m.pinged
+	}
 	for _, b := range m.blocks {
 		if b.BlockType() == slack.MBTAction {
 			text += "\n(Slack refused the buttons of this message: type the command, or `op show` with the operation's number.)"

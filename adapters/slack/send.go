@@ -40,6 +40,11 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 			return bot.Ref{}, postError("look for the message", err)
 		case ts != "":
 			ref := bot.Ref{Place: p, ID: ts}
+			if p.Thread == "" { // it may tell how things were
+				if err := a.Edit(ctx, ref, c); err != nil {
+					return bot.Ref{}, err
+				}
+			}
 			a.outbox.Put(id, ref)
 			return ref, nil
 		case !readable:
@@ -54,7 +59,9 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		if key != "" {
 			options = append(options, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"key": key}}))
 		}
-		_, ts, err := a.api.PostMessageContext(ctx, p.Channel, options...)
+		// Not cut off at the end of the process: the message might stand, and
+		// the next one would send it again.
+		_, ts, err := a.api.PostMessageContext(context.WithoutCancel(ctx), p.Channel, options...)
 		ref.ID = ts
 		return err
 	})

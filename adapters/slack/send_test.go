@@ -81,12 +81,12 @@ func TestAfterARestartAPostIsLookedForFirst(t *testing.T) {
 		require.NoError(t, err)
 		next := h.adapter(nil) // another process
 		require.NoError(t, next.Check(t.Context()))
-		second, err := next.Post(t.Context(), place(homeID), "end/17", bot.Card{Title: "Finished", Again: true})
+		second, err := next.Post(t.Context(), place(homeID), "end/17", bot.Card{Title: "Finished since", Again: true})
 		require.NoError(t, err)
 		require.Equal(t, first, second)
 		_, err = next.Post(t.Context(), place("C4MORE"), "end/18", bot.Card{Title: "Never posted", Again: true})
 		require.NoError(t, err)
-		require.ElementsMatch(t, []string{"Finished\n", "Never posted\n"}, plainTexts(h.sees(t, "ben")))
+		require.ElementsMatch(t, []string{"Finished since\n", "Never posted\n"}, plainTexts(h.sees(t, "ben")))
 	})
 }
 
@@ -249,4 +249,23 @@ func TestPostsWaitForTheFirstConnection(t *testing.T) {
 	cancel()
 	_, err := h.adapter(nil).Post(ctx, place(homeID), "root", bot.Card{Title: "Root"})
 	require.Error(t, err)
+}
+
+// TestAPostUnderWayIsNotCutOff: the end of the process, that is of its context,
+// lets a post be answered that Slack has already.
+func TestAPostUnderWayIsNotCutOff(t *testing.T) {
+	play(t, &stub{}, func(t *testing.T, h *harness) {
+		ctx, stop := context.WithCancel(t.Context())
+		h.next("chat.postMessage", func(_ http.ResponseWriter, r *http.Request) bool {
+			stop()
+			select {
+			case <-r.Context().Done(): // whoever asked has gone
+			case <-time.After(time.Second):
+			}
+			return false
+		})
+		ref, err := h.a.Post(ctx, place(homeID), "end/17", bot.Card{Title: "Finished"})
+		require.NoError(t, err)
+		require.NotEmpty(t, ref.ID)
+	})
 }

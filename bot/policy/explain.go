@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"path/filepath"
 	"strconv"
 )
 
@@ -80,7 +81,7 @@ func (s *Snapshot) cite(r Rule) string {
 		text = r.ID
 	}
 	if r.Line > 0 {
-		text += " (" + s.file + ":" + strconv.Itoa(r.Line) + ")"
+		text += " (" + filepath.Base(s.file) + ":" + strconv.Itoa(r.Line) + ")"
 	}
 	if r.Because != "" {
 		text += ": " + r.Because

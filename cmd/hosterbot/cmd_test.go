@@ -273,7 +273,7 @@ func TestDemoRunsWhileTheAPIIsDown(t *testing.T) {
 	out, code := command(t, nil, "demo", "--api", "http://127.0.0.1:1", "--script", script)
 	require.Equal(t, exitFine, code, out)
 	require.Contains(t, out, "The provider does not answer")
-	require.Regexp(t, `HosterAPI +degraded|HosterAPI  State degraded`, out)
+	require.Regexp(t, `HosterAPI +degraded|HosterAPI  State: degraded`, out)
 }
 
 func TestGeneratedFilesAreFresh(t *testing.T) {

@@ -134,6 +134,8 @@ func ends(transcript string) map[string][]string {
 	for line := range strings.Lines(transcript) {
 		line = strings.TrimRight(line, "\n")
 		switch {
+		case strings.HasPrefix(line, "  ↳ ! A person has to look"), strings.HasPrefix(line, "  ↳ ! Lost track"):
+			block = nil // calls people too, and ends nothing
 		case strings.HasPrefix(line, "  ↳ "):
 			block = []string{line}
 		case line == "    → @ana" && block != nil:
@@ -236,13 +238,13 @@ var endings = map[string]ending{
 	"hang-after":     {landedState, 1, "Outcome unknown"},
 	"html-502":       {lostState, 1, "502"},
 	"html-502-after": {landedState, 1, "502"},
-	"429-twice":      {always(bot.Succeeded), 1, "Too Many Attempts."},
+	"429-twice":      {always(bot.Succeeded), 1, "Too Many Attempts"},
 	"half-document":  {landedState, 1, "Outcome unknown"},
 	"redirect-307":   {lostState, 1, "Outcome unknown"},
 	"request-lost":   {lostState, 1, "Outcome unknown"},
 	"answer-lost":    {landedState, 1, "Outcome unknown"},
 	"a1-before":      {always(bot.Failed), 1, "0xa1: failed"},
-	"422":            {always(bot.Failed), 1, "The selected template is invalid."},
+	"422":            {always(bot.Failed), 1, "The selected template is invalid"},
 	"unknown-code":   {always(bot.Failed), 1, "0xee: node is in maintenance"},
 	"slow":           {always(bot.Succeeded), 1, ""},
 }
@@ -331,7 +333,7 @@ func (c *change) says(s *scene, want ending) {
 	if c.secret {
 		s.play("ana: press Enter password", "ana: fill password=correct-horse")
 	}
-	if want.says == "Too Many Attempts." {
+	if want.says == "Too Many Attempts" {
 		s.play(":skip 30s")
 	}
 }

@@ -72,6 +72,7 @@ func TestMetricsShowWhatHappens(t *testing.T) {
 	}
 	require.Regexp(t, `hosterbot_api_calls_total\{class="accepted",endpoint="[a-z-]+"\} \d+`, text)
 	require.Regexp(t, `hosterbot_api_calls_total\{class="throttled",endpoint="[a-z-]+"\} 1`, text)
+	require.Regexp(t, `hosterbot_api_calls_total\{class="no answer",endpoint="[a-z-]+"\} 0`, text)
 	require.Regexp(t, `hosterbot_api_rate_wait_seconds_count\{for="changes"\} [12]`, text)
 	require.Regexp(t, `hosterbot_policy_info\{hash="[0-9a-f]{12}"\} 1`, text)
 	require.Regexp(t, `hosterbot_audit_head [1-9]\d*`, text)
