@@ -37,7 +37,7 @@ func FileTable(f bot.File) *bot.Table {
 }
 
 // Records are the rows of a table as paragraphs: "4001 · Name: web-1 ·
-// State: running".
+// State: running". Where there are but two columns, the second needs no name.
 func Records(t *bot.Table) []string {
 	out := make([]string, 0, len(t.Rows))
 	for _, row := range t.Rows {
@@ -45,7 +45,7 @@ func Records(t *bot.Table) []string {
 		for i, cell := range row[:min(len(row), len(t.Columns))] {
 			switch {
 			case strings.TrimSpace(cell) == "":
-			case i == 0:
+			case i == 0, len(t.Columns) == 2:
 				parts = append(parts, cell)
 			default:
 				parts = append(parts, bot.Clean(t.Columns[i].Name)+": "+cell)

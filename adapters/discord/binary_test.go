@@ -1,154 +1,205 @@
 package discord_test
 
 import (
+	"fmt"
 	"net"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/bot"
 	"hosterbot/commands/hoster/hostersim"
 )
 
-const hosterKey = "hoster-token-canary"
-
-// onDiscord is the example policy as a team with Discord alone has it, its
-// freeze where no test will be run.
-var onDiscord = strings.NewReplacer("slack:T01TEAM/C0OPS, discord", "discord", "slack:T01TEAM/C0OPS", "discord:"+guildID+"/"+homeID,
-	"2026-12-", "2056-12-", "2027-01-", "2057-01-")
-
-// built is the bot as it is built, between the doubles of Discord and of the
-// provider, over TCP.
-type built struct {
-	*fake
-	t     *testing.T
-	sim   *hostersim.Sim
-	log   *journal
-	start func() // begins the next process, and waits until it serves
-	stop  func() // ends it as an operator does
-}
-
-func newBuilt(t *testing.T) *built {
-	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "hosterbot")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./cmd/hosterbot")
-	build.Dir = filepath.Join("..", "..")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	text, err := os.ReadFile(filepath.Join("..", "..", "policies.yaml"))
-	require.NoError(t, err)
-	policy := onDiscord.Replace(string(text))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "policies.yaml"), []byte(policy), 0o600))
-	b := &built{t: t, sim: hostersim.New(hostersim.Options{Token: hosterKey, Seed: 1, Speed: 100}), log: &journal{}}
-	provider := httptest.NewServer(b.sim)
-	t.Cleanup(provider.Close)
-	lis, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	b.fake = newFakeOn(t, bot.SystemClock{}, lis, "http://"+lis.Addr().String())
-	var cmd *exec.Cmd
-	b.start = func() {
-		t.Helper()
-		cmd = exec.CommandContext(t.Context(), file, "run")
-		cmd.Env = []string{
-			"HOSTERAPI_URL=" + provider.URL, "HOSTERAPI_TOKEN=" + hosterKey, "HOSTERBOT_AUDIT_KEY=audit-key-canary", "HOSTERBOT_LISTEN=off", "HOSTERBOT_TIME_SCALE=0.1",
-			"DISCORD_BOT_TOKEN=" + botToken, "DISCORD_GUILD_ID=" + guildID, "DISCORD_API_URL=" + b.base + "/", "HOSTERBOT_LOG=debug",
-			"HOSTERBOT_POLICY=" + filepath.Join(dir, "policies.yaml"), "HOSTERBOT_STORE=bolt:" + filepath.Join(dir, "bot.db"), "PATH=" + os.Getenv("PATH"), "HOME=" + dir,
-		}
-		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, b.log, b.log
-		require.NoError(t, cmd.Start())
-		require.True(t, b.await(patience, func() bool { return b.live() != nil && len(b.guilds[guildID].commands) > 0 }), "%s", b.log)
-	}
-	b.stop = func() {
-		t.Helper()
-		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-		require.NoError(t, cmd.Wait(), "%s", b.log)
-		require.True(t, b.await(patience, func() bool { return b.live() == nil }))
-	}
-	b.start()
-	return b
-}
-
-// TestTheBuiltBotServesDiscord plays a deletion with the bot as it is built:
-// typed, confirmed, approved by another, done, and ended.
-func TestTheBuiltBotServesDiscord(t *testing.T) {
+func TestChatsThroughDiscord(t *testing.T) {
 	t.Parallel()
-	f := newBuilt(t)
-	log := f.log
-	f.answersWith(t, log, "ana", "vm list", "5 VMs")
-	f.answersWith(t, log, "ana", "vm delete 4009", "4009")
-	f.pressesWhenThere(t, log, "ana", "Confirm")
-	require.True(t, f.await(patience, func() bool { return f.modals[userID("ana")] != nil }), "%s", log)
-	_, err := f.submits(userID("ana"), map[string]string{"value-reason": "old", "value-target": "4009"})
-	require.NoError(t, err)
-	f.pressesWhenThere(t, log, "dia", "Approve")
-	require.True(t, f.await(patience, func() bool {
-		root, end := "", ""
-		for _, m := range f.messages {
-			switch text := m.reading(); {
-			case m.to != "" || m.deleted:
-			case m.channel == homeID:
-				root = text
-			case f.channels[m.channel].parent == homeID:
-				end = text
-			}
+	adaptertest.RunChats(t, openWorld, map[string][]string{
+		"bad_input": {"ana: vm lst", "ana: vn list", "ana: backup", "ana: vm show 4001 --verbse", "ana: vm list --sate running", "ana: vm delete 4001 --force --force",
+			"ana: vm show --vm", "ana: vm list —state “running”", "ana: software install 4001 ts3 --password hunter2"},
+		"software": {"ana: software install 4001 nginx --password hunter2"},
+	})
+}
+
+func TestTheBuiltBotInDiscordEndsWell(t *testing.T) {
+	t.Parallel()
+	adaptertest.RunHard(t, openWorld)
+}
+
+func openWorld(tb testing.TB, s adaptertest.Settings) *adaptertest.World {
+	return newWorld(tb, s).World
+}
+
+// world is the built bot between the doubles of Discord and of the provider.
+type world struct {
+	*adaptertest.World
+	*fake
+}
+
+// newWorld starts the doubles, and the bot unless the world is empty. In the
+// end Discord must have had to refuse no call for its pace.
+func newWorld(tb testing.TB, s adaptertest.Settings) *world {
+	tb.Helper()
+	w := &world{fake: overTCP(tb)}
+	w.World = adaptertest.NewWorld(tb, s, newProvider, w.fake)
+	tb.Cleanup(func() { require.Zero(tb, w.limited, "calls that were too many") })
+	return w
+}
+
+func newProvider(token string, speed float64, clock *adaptertest.Pace) adaptertest.Provider {
+	return hostersim.New(hostersim.Options{Token: token, Seed: 1, Speed: speed, Clock: clock})
+}
+
+// overTCP is a double that another process can reach. Nobody is on call yet.
+func overTCP(tb testing.TB) *fake {
+	tb.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	f := newFakeOn(tb, bot.SystemClock{}, lis, "http://"+lis.Addr().String())
+	f.guilds[guildID].members[userID("ben")] = []string{}
+	return f
+}
+
+var _ adaptertest.Double = (*fake)(nil)
+
+func (f *fake) Env() map[string]string {
+	return map[string]string{"DISCORD_BOT_TOKEN": botToken, "DISCORD_GUILD_ID": guildID, "DISCORD_API_URL": f.base + "/"}
+}
+
+func (f *fake) Secrets() []string { return []string{botToken, "interaction-canary"} }
+
+func (f *fake) User(person string) string { return userID(person) }
+
+var (
+	noAccount = regexp.MustCompile(`(?m)^(  (\w+): \{slack: [^,}]*)\}`)
+	asked     = regexp.MustCompile(`(?m)^\s*ask: \[[^]]*`)
+	onDiscord = strings.NewReplacer("slack:T01TEAM/C0OPS, discord", "discord", "slack:T01TEAM/C0OPS", "discord:"+guildID+"/"+homeID,
+		"slack_usergroup: T01TEAM/S0ONCALL", `discord_role: "`+guildID+"/"+oncallRole+`"`,
+		"2026-12-", "2056-12-", "2027-01-", "2057-01-")
+)
+
+// Adapt gives everybody of a policy an account of Discord, takes Slack's
+// channels from what it says, and puts its freeze where no test will be run.
+func (f *fake) Adapt(policy string) string {
+	policy = noAccount.ReplaceAllStringFunc(policy, func(line string) string {
+		m := noAccount.FindStringSubmatch(line)
+		return m[1] + ", discord: " + strconv.Quote(userID(m[2])) + "}"
+	})
+	first := true // costs are asked in both channels, losses in one
+	return asked.ReplaceAllStringFunc(onDiscord.Replace(policy), func(line string) string {
+		if first {
+			line += ", discord:" + guildID + "/" + leadsID
 		}
-		return strings.Contains(root, "Done: Delete VM") && strings.Contains(end, "<@"+userID("ana")+">")
-	}), "%s\n%s", f.conversation(), log)
-	f.stop()
-	for _, secret := range append(f.sim.Secrets(), botToken, hosterKey, "canary") {
-		require.NotContains(t, log.String(), secret)
+		first = false
+		return line
+	})
+}
+
+func (f *fake) Join(person, group string) error {
+	if group != "oncall" {
+		return fmt.Errorf("there is no role %s", group)
 	}
-	require.Zero(t, f.limited)
-}
-
-// answersWith makes somebody type a command, and waits for a word in the answer.
-func (f *fake) answersWith(t *testing.T, log *journal, person, line, word string) {
-	t.Helper()
-	d, err := f.typesLine(userID(person), homeID, line)
-	require.NoError(t, err)
-	require.True(t, f.await(patience, func() bool {
-		for _, m := range f.messages {
-			if m.changed > d.mark && f.visible(m, d.in.user) && strings.Contains(m.reading(), word) {
-				return true
-			}
-		}
-		return false
-	}), "%s\n%s", f.conversation(), log)
-}
-
-// pressesWhenThere makes somebody press a button as soon as it is there.
-func (f *fake) pressesWhenThere(t *testing.T, log *journal, person, label string) {
-	t.Helper()
-	require.True(t, f.await(patience, func() bool {
-		for _, m := range f.messages {
-			for _, b := range m.buttons {
-				if b.live && b.label == label && f.visible(m, userID(person)) {
-					f.pressed(userID(person), m, b)
-					return true
-				}
-			}
-		}
-		return false
-	}), "%s sees no button %s\n%s\n%s", person, label, f.conversation(), log)
-}
-
-// conversation is all that was said, for who reads a failure.
-func (f *fake) conversation() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var b strings.Builder
+	members := f.guilds[guildID].members
+	members[userID(person)] = append(members[userID(person)], oncallRole)
+	return nil
+}
+
+func (f *fake) Await(cond func() bool) bool { return f.await(patience, cond) }
+
+// Links is the one connection, if the bot has its command too: nobody can type
+// without. The caller holds mu.
+func (f *fake) Links() (now, most int) {
+	if f.live() != nil && len(f.guilds[guildID].commands) > 0 {
+		now = 1
+	}
+	return now, 1
+}
+
+var byline = regexp.MustCompile(`(?m)^-# Operation (\d+), asked by `)
+
+// Said is everything that was said. The caller holds mu.
+func (f *fake) Said() []adaptertest.Said {
+	var out []adaptertest.Said
 	for _, m := range f.messages {
-		b.WriteString("--- " + m.id + " in " + m.channel + ", only " + m.to + "\n" + m.reading() + "\n")
+		if m.thinking {
+			continue
+		}
+		ch := f.channels[m.channel]
+		s := adaptertest.Said{
+			ID: m.id, Channel: m.channel, To: m.to, Direct: ch.kind == directChannel, Text: unescape.Replace(m.reading()), Raw: m.reading(),
+			Deleted: m.deleted, Made: m.made, Changed: m.changed,
+		}
+		if ch.kind == threadChannel {
+			s.Channel, s.Thread = ch.parent, ch.id
+		} else if found := byline.FindStringSubmatch(s.Raw); found != nil && m.to == "" {
+			s.Root, _ = strconv.ParseInt(found[1], 10, 64)
+		}
+		for _, b := range m.buttons {
+			if b.url == "" {
+				s.Buttons = append(s.Buttons, adaptertest.Shown{Label: b.label, Code: b.code, Live: b.live && !m.deleted})
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (f *fake) Type(person, line string) (adaptertest.Deed, error) {
+	return f.typesLine(userID(person), homeID, line)
+}
+
+func (f *fake) Click(person string, s adaptertest.Said, b adaptertest.Shown) adaptertest.Deed {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.messages {
 		for _, shown := range m.buttons {
-			b.WriteString("[" + shown.label + "] ")
+			if m.id == s.ID && shown.code == b.Code && shown.label == b.Label {
+				return f.pressed(userID(person), m, shown)
+			}
 		}
 	}
-	return b.String()
+	require.Fail(f.tb, "no such button", "%s on %s", b.Label, s.Text)
+	return nil
 }
+
+// Opened is the form before a person. The caller holds mu.
+func (f *fake) Opened(person string) (adaptertest.Opened, bool) {
+	m := f.modals[userID(person)]
+	if m == nil {
+		return adaptertest.Opened{}, false
+	}
+	form := adaptertest.Opened{Code: str(m.body["custom_id"]), Fields: make(map[string]bool)}
+	for id := range m.values {
+		kind, name, _ := strings.Cut(id, "-")
+		form.Fields[name] = kind == "secret"
+	}
+	return form, true
+}
+
+func (f *fake) Submit(person string, values map[string]string) (adaptertest.Deed, error) {
+	m := f.form(userID(person))
+	typed := make(map[string]string)
+	for name, v := range values {
+		typed[m.input(name)] = v
+	}
+	return f.submits(userID(person), typed)
+}
+
+func (f *fake) Delete(id string) { f.deletes(id) }
+
+// Acked waits for the first answer.
+func (d *deed) Acked() {
+	d.f.tb.Helper()
+	require.True(d.f.tb, d.acked(firstFor), "%s is told that the application did not respond: %v", d.in.user, d.in.payload["data"])
+}
+
+// Shown tells whether an answer came. The caller holds mu.
+func (d *deed) Shown() bool { return d.in.shown > 0 }
+
+// Mark tells what came after it.
+func (d *deed) Mark() uint64 { return d.mark }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/discord"
@@ -19,10 +18,12 @@ import (
 	"hosterbot/bot/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	adaptertest.Main(m, func(tb testing.TB) adaptertest.Double { return overTCP(tb) })
+}
 
 // patience is how long a test waits for what has to come.
-const patience = 10 * time.Second
+const patience = adaptertest.Patience
 
 // hasty is the machine's clock, but that short waits are skipped: it goes
 // ahead by as much.

@@ -96,7 +96,8 @@ type Adapter struct {
 	threads *adapters.Memory[threadState] // by root message
 	edits   *adapters.Memory[time.Time]   // of old messages
 
-	skew    atomic.Int64 // how far Discord's clock is ahead of ours
+	anew    atomic.Uint64 // connections, in the place of another
+	skew    atomic.Int64  // how far Discord's clock is ahead of ours
 	me      atomic.Pointer[self]
 	known   chan struct{} // closed when me is set
 	knowing sync.Once
@@ -336,6 +337,9 @@ func (a *Adapter) Health() bot.Health {
 
 // connected tells whether interactions arrive. The caller holds mu.
 func (a *Adapter) connected() bool { return a.conn != nil || a.handler.Load() != nil }
+
+// Reconnects counts the connections that were opened in the place of another.
+func (a *Adapter) Reconnects() uint64 { return a.anew.Load() }
 
 // state notes why nothing is connected.
 func (a *Adapter) state(why string) {

@@ -235,7 +235,7 @@ func (f *fake) post(c *call, ch *channel) answer {
 			if m.channel != ch.id {
 				f.tb.Errorf("a nonce of one channel is used in another")
 			}
-			return yes(f.messageJSON(m))
+			return yes(f.postedJSON(m))
 		}
 	}
 	problems := f.check(c, true)
@@ -260,7 +260,7 @@ func (f *fake) post(c *call, ch *channel) answer {
 	}
 	ch.archived = false // a message opens a thread again
 	f.write(m, c)
-	return yes(f.messageJSON(f.keep(m)))
+	return yes(f.postedJSON(f.keep(m)))
 }
 
 // bare tells whether a message would be empty.
@@ -429,9 +429,14 @@ func (f *fake) messageJSON(m *message) object {
 	if m.reply != "" {
 		out["type"], out["message_reference"] = 19, object{"message_id": m.reply, "channel_id": m.channel}
 	}
-	if m.nonce != "" {
-		out["nonce"] = m.nonce
-	}
+	return out
+}
+
+// postedJSON is the answer to a post. It alone has the nonce, which Discord
+// does not keep.
+func (f *fake) postedJSON(m *message) object {
+	out := f.messageJSON(m)
+	out["nonce"] = m.nonce
 	return out
 }
 

@@ -283,6 +283,28 @@ func (f *fake) doneButLost() fault {
 	}
 }
 
+// swallows does what is asked, and never answers.
+func (f *fake) swallows(done chan<- struct{}) fault {
+	return func(_ http.ResponseWriter, r *call) bool {
+		f.answer(r)
+		f.mu.Unlock()
+		defer f.mu.Lock()
+		close(done)
+		<-r.Context().Done()
+		return true
+	}
+}
+
+// forgets makes as if all posts were some minutes old: the same nonce is the
+// same message no more.
+func (f *fake) forgets() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.messages {
+		m.nonce = ""
+	}
+}
+
 // slow holds the call until it is let go, then does it.
 func (f *fake) slow() (wrong fault, arrived <-chan struct{}, let func()) {
 	came, gate := make(chan struct{}), make(chan struct{})

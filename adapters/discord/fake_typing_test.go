@@ -185,7 +185,8 @@ func valueOf(o object, v any) (any, error) {
 }
 
 // typesLine is types for a command written in one line, as other chats have
-// it: "vm delete 4001 --force". What has no name goes to the options in order.
+// it: "vm delete 4001 --force". What has no name goes to the options in order,
+// and what is too much to the last of them.
 func (f *fake) typesLine(who, channel, line string) (*deed, error) {
 	words, options, err := f.split(channel, line)
 	if err != nil {
@@ -211,7 +212,7 @@ func (f *fake) split(channel, line string) (string, object, error) {
 	if path == nil {
 		return "", nil, fmt.Errorf("there is no command %q", line)
 	}
-	all := list(path[len(path)-1]["options"])
+	all, last := list(path[len(path)-1]["options"]), ""
 	options, parts := object{}, parts[n:]
 	next := func() (object, bool) {
 		for _, o := range all {
@@ -225,13 +226,21 @@ func (f *fake) split(channel, line string) (string, object, error) {
 		name, isName := strings.CutPrefix(parts[i], "--")
 		if !isName {
 			o, ok := next()
-			if !ok {
+			switch {
+			case ok:
+				last = str(o["name"])
+				options[last] = parts[i]
+			case last == "":
 				return "", nil, fmt.Errorf("%q is too much", parts[i])
+			default:
+				options[last] = fmt.Sprint(options[last], " ", parts[i])
 			}
-			options[str(o["name"])] = parts[i]
 			continue
 		}
 		name, value, given := strings.Cut(name, "=")
+		if options[name] != nil {
+			return "", nil, fmt.Errorf("%s is there already", name)
+		}
 		at := slices.IndexFunc(all, func(o any) bool { return o.(object)["name"] == name })
 		switch {
 		case at < 0:

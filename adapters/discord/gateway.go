@@ -107,6 +107,7 @@ type conn struct {
 // hold keeps a connection until ctx ends. Its error is a FatalError.
 func (a *Adapter) hold(ctx, alive context.Context, h bot.Handler) error {
 	var s session
+	held := false
 	for failures := 0; ; {
 		if a.clock.Sleep(ctx, adapters.Backoff(failures)) != nil {
 			return nil
@@ -125,6 +126,12 @@ func (a *Adapter) hold(ctx, alive context.Context, h bot.Handler) error {
 			a.log.Warn("discord gateway not opened", "failures", failures, "err", err)
 			a.state("cannot connect to Discord")
 			continue
+		}
+		if err == nil {
+			if held {
+				a.anew.Add(1)
+			}
+			held = true
 		}
 		select {
 		case <-c.down:

@@ -156,12 +156,14 @@ func TestALostConnectionGoesOnWithItsSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, replies(bot.Card{Title: "Heard"}), func(s *scene) {
+				require.Zero(t, s.a.Reconnects(), "the first connection is none")
 				lose(s.fake)
 				synctest.Wait()
 				s.pass(2 * time.Second)
 				begun, resumed := s.counts()
 				require.Equal(t, 1, begun)
 				require.Equal(t, 1, resumed)
+				require.EqualValues(t, 1, s.a.Reconnects())
 				require.True(t, s.a.Health().OK)
 				require.Contains(t, s.says("ana", "vm list"), "Heard")
 			})
@@ -182,6 +184,7 @@ func TestASessionThatIsOverBeginsAnew(t *testing.T) {
 				begun, resumed := s.counts()
 				require.Equal(t, 2, begun)
 				require.Zero(t, resumed)
+				require.EqualValues(t, 1, s.a.Reconnects())
 				require.Contains(t, s.says("ana", "vm list"), "Heard")
 			})
 		})

@@ -95,6 +95,9 @@ func seen(t *testing.T, c bot.Card) string {
 
 var unescape = strings.NewReplacer(`\\`, `\`, `\*`, "*", `\_`, "_", `\~`, "~", `\|`, "|", "\\`", "`", `\<`, "<", `\>`, ">", `\[`, "[", `\]`, "]", `\:`, ":", `\#`, "#", `\-`, "-", `\+`, "+", "**", "")
 
+// noName is the name of a field that shows none.
+const noName = "\u200b"
+
 // layoutOf draws a message with letters: what README shows is taken from here.
 func layoutOf(m map[string]any) string {
 	var b strings.Builder
@@ -108,7 +111,11 @@ func layoutOf(m map[string]any) string {
 		}
 		for _, f := range list(e["fields"]) {
 			f := f.(map[string]any)
-			fmt.Fprintf(&b, "%-14s %s\n", unescape.Replace(str(f["name"])), unescape.Replace(str(f["value"])))
+			if name, value := str(f["name"]), unescape.Replace(str(f["value"])); name == noName {
+				fmt.Fprintln(&b, strings.ReplaceAll(value, "-# ", "· "))
+			} else {
+				fmt.Fprintf(&b, "%-14s %s\n", unescape.Replace(name), value)
+			}
 		}
 	}
 	for _, r := range list(m["components"]) {

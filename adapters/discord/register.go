@@ -58,7 +58,8 @@ func missing(perms int64, needs []need) []string {
 //   - View Channel, Send Messages, Embed Links: cards and edits
 //   - Create Public Threads, Send Messages in Threads: the thread of an operation
 //   - Attach Files: tables as files
-//   - Read Message History: an answer to a message where there can be no thread
+//   - Read Message History: an answer to a message where there can be no thread,
+//     and finding a message whose post had no answer
 const Permissions = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages | discordgo.PermissionEmbedLinks |
 	discordgo.PermissionCreatePublicThreads | discordgo.PermissionSendMessagesInThreads | discordgo.PermissionAttachFiles | discordgo.PermissionReadMessageHistory
 

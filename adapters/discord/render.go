@@ -125,7 +125,7 @@ func render(c bot.Card, now time.Time) message {
 		l.lines("line", []string{c.Bar.String()}, "")
 	}
 	l.fields(c.Fields)
-	l.lines("note", c.Notes, "-# ")
+	l.notes(c.Notes)
 	if over := len(c.Buttons) + len(links) - maxRows*maxInRow; over > 0 {
 		l.cut.Leave(over, "button")
 	}
@@ -189,8 +189,8 @@ func (l *layout) add(text string) bool {
 func (l *layout) lines(what string, lines []string, mark string) {
 	for i, line := range lines {
 		text := markup(line)
-		if mark != "" && !blank(text) {
-			text = mark + strings.ReplaceAll(text, "\n", "\n"+mark)
+		if mark == smallMark {
+			text = small(line)
 		}
 		if l.add(text) {
 			continue
@@ -226,6 +226,40 @@ func (l *layout) fields(fields []bot.Field) {
 		l.fieldRoom -= n
 		l.set = append(l.set, &discordgo.MessageEmbedField{Name: name, Value: value, Inline: size(bot.Flat(f.Value, l.now)) <= fitInline})
 	}
+}
+
+// noName is the name of a field that has none: Discord wants one, and shows
+// nothing of this.
+const noName = "\u200b"
+
+// small is a note as it is set: in small print.
+func small(note string) string {
+	text := markup(note)
+	if blank(text) {
+		return ""
+	}
+	return smallMark + strings.ReplaceAll(text, "\n", "\n"+smallMark)
+}
+
+const smallMark = "-# "
+
+// notes stand last. Discord shows fields below the text, so behind fields they
+// are one too, if they fit into it.
+func (l *layout) notes(notes []string) {
+	var all []string
+	for _, n := range notes {
+		if text := small(n); text != "" {
+			all = append(all, text)
+		}
+	}
+	text := strings.Join(all, "\n")
+	n := size(noName) + size(text)
+	if text == "" || len(l.set) == 0 || len(l.set) == maxFields || size(text) > maxFieldValue || n > l.room {
+		l.lines("note", notes, smallMark)
+		return
+	}
+	l.room -= n
+	l.set = append(l.set, &discordgo.MessageEmbedField{Name: noName, Value: text})
 }
 
 // table is set in columns of letters of one width; where it is too wide for

@@ -2,6 +2,7 @@ package discord_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
 )
 
 // TestRollingRestartsLoseNothing: the bot is stopped and the next one started
@@ -17,7 +20,7 @@ import (
 func TestRollingRestartsLoseNothing(t *testing.T) {
 	t.Parallel()
 	const rounds = 3
-	b := newBuilt(t)
+	b := newWorld(t, adaptertest.Settings{Scale: 0.1})
 	var acked, lives atomic.Int64
 	// does lets somebody do something until it is acknowledged, waits for its
 	// answer, and is false if that was that the bot shuts down.
@@ -26,9 +29,9 @@ func TestRollingRestartsLoseNothing(t *testing.T) {
 		for range 100 {
 			life := lives.Load()
 			again := func() bool { return lives.Load() > life } // Discord told the person that nobody responds
-			require.True(t, b.await(patience, func() bool { return b.live() != nil }), "%s", b.log)
+			require.True(t, b.await(patience, func() bool { return b.live() != nil }), "%s", b.Journal)
 			d := begin()
-			require.True(t, b.await(patience, func() bool { return d.in.first != 0 || again() }), "not acknowledged\n%s", b.log)
+			require.True(t, b.await(patience, func() bool { return d.in.first != 0 || again() }), "not acknowledged\n%s", b.Journal)
 			b.mu.Lock()
 			taken := d.in.first != 0
 			b.mu.Unlock()
@@ -45,7 +48,7 @@ func TestRollingRestartsLoseNothing(t *testing.T) {
 					}
 				}
 				return false
-			}), "never answered: %v\n%s\n%s", d.in.payload["data"], b.conversation(), b.log)
+			}), "never answered: %v\n%s\n%s", d.in.payload["data"], b.Conversation(), b.Journal)
 			if !strings.Contains(said, "shutting down") {
 				return d
 			}
@@ -92,17 +95,19 @@ func TestRollingRestartsLoseNothing(t *testing.T) {
 						}
 					}
 					return false
-				}), "no Confirm\n%s", b.conversation())
+				}), "no Confirm\n%s", b.Conversation())
 				return d
 			})
-			require.True(t, b.await(patience, func() bool { roots, ends := b.rebooted(); return roots > n && ends > n }), "%s", b.conversation())
+			require.True(t, b.await(patience, func() bool { roots, ends := b.rebooted(); return roots > n && ends > n }), "%s", b.Conversation())
 		}
 	})
 	for range 3 {
 		more := acked.Load() + 5
 		require.Eventually(t, func() bool { return acked.Load() >= more }, patience, 5*time.Millisecond)
-		b.stop()
-		b.start()
+		b.Stop()
+		require.True(t, b.await(patience, func() bool { return b.live() == nil }))
+		b.Start()
+		b.Connected()
 		lives.Add(1)
 		b.mu.Lock()
 		b.changed()
@@ -111,20 +116,12 @@ func TestRollingRestartsLoseNothing(t *testing.T) {
 	movers.Wait()
 	close(done)
 	readers.Wait()
-	b.stop()
-	sent := 0
-	for _, c := range b.sim.Calls() {
-		if c.Mutating {
-			sent++
-			require.True(t, c.Done, "%v", c)
-		}
-	}
-	require.Equal(t, rounds, sent, "each operation is sent once")
+	b.Stop()
+	require.Equal(t, slices.Repeat([]string{"reboot"}, rounds), b.Sim.Done(), "each operation is sent once")
 	b.mu.Lock()
 	roots, ends := b.rebooted()
 	b.mu.Unlock()
-	require.Equal(t, fmt.Sprint(rounds, rounds), fmt.Sprint(roots, ends), "one root and one end each\n%s", b.conversation())
-	require.Zero(t, b.limited)
+	require.Equal(t, fmt.Sprint(rounds, rounds), fmt.Sprint(roots, ends), "one root and one end each\n%s", b.Conversation())
 }
 
 // rebooted counts the roots of reboots that are done, and their end messages.

@@ -36,6 +36,9 @@ const (
 	archiveAfter  = 1440 // minutes
 )
 
+// noThreadHere begins the note of a message that has no thread.
+const noThreadHere = "No thread here: "
+
 // threadState is what is known of the thread of a root message.
 type threadState struct {
 	there bool
@@ -61,9 +64,10 @@ func nonce(id string) string {
 
 // Post implements bot.Adapter. The same key is the same message for an hour,
 // and after a post without an answer for as long as Discord knows it again by
-// its nonce; after that the message is sent again, and says so. In a thread
-// that there cannot be, only what pings somebody is posted, as an answer to
-// the root message.
+// its nonce. What may stand already, later than that or after a process that
+// was killed, is looked for; where the bot may not read, or too much was said
+// since, the message is sent again, and says so. In a thread that there cannot
+// be, only what pings somebody is posted, as an answer to the root message.
 func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card) (bot.Ref, error) {
 	if err := a.ours(ctx, p); err != nil {
 		return bot.Ref{}, err
@@ -74,8 +78,26 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	if repeated && !before.Ref.IsZero() {
 		return before.Ref, nil
 	}
-	if repeated && a.clock.Now().Sub(before.At) > nonceFor {
-		c.Notes = append(slices.Clone(c.Notes), "(sent again)")
+	stands := repeated || c.Again // it may, and then it tells how things were
+	if id != "" && (c.Again || repeated && a.clock.Now().Sub(before.At) > nonceFor) {
+		ref, sure, err := a.search(ctx, p, c)
+		switch {
+		case err != nil:
+			return bot.Ref{}, postError("look for the message", err)
+		case !ref.IsZero() && p.Thread != "":
+			a.outbox.Put(id, ref)
+			return ref, nil
+		case !ref.IsZero():
+			if err := a.Edit(ctx, ref, c); err != nil {
+				return bot.Ref{}, err
+			}
+			a.outbox.Put(id, ref)
+			return ref, nil
+		case sure:
+			stands = false
+		default:
+			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
+		}
 	}
 	post := posting{nonce: nonce(id), out: &discordgo.Message{}}
 	ref, channel := bot.Ref{Place: p}, p.Channel
@@ -106,7 +128,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		return bot.Ref{}, &bot.PostError{Lost: true, Err: errors.New("post: the answer names no message")}
 	}
 	ref.ID = post.out.ID
-	if p.Thread == "" && (repeated || c.Again) { // what stood already may tell how things were
+	if stands && p.Thread == "" {
 		if err := a.Edit(ctx, ref, c); err != nil {
 			return bot.Ref{}, err
 		}
@@ -148,7 +170,7 @@ func (a *Adapter) inThread(ctx context.Context, p bot.Place, c *bot.Card, post *
 		return bot.Ref{}, "", &bot.PostError{Forbidden: true, Err: fmt.Errorf("post: no thread: %s", t.none)}
 	}
 	if !p.Direct {
-		c.Notes = append(slices.Clone(c.Notes), "No thread here: "+t.none+".")
+		c.Notes = append(slices.Clone(c.Notes), noThreadHere+t.none+".")
 	}
 	post.reply, ref.Place.Thread = p.Thread, ""
 	return ref, p.Channel, nil
@@ -201,7 +223,7 @@ func (a *Adapter) withReason(p bot.Place, c bot.Card) bot.Card {
 		return c
 	}
 	if why := at.noThread(); why != "" {
-		c.Notes = append(slices.Clone(c.Notes), "No thread here: "+why+". How it goes on is shown in this message.")
+		c.Notes = append(slices.Clone(c.Notes), noThreadHere+why+". How it goes on is shown in this message.")
 	}
 	return c
 }

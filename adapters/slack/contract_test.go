@@ -2,7 +2,6 @@ package slack_test
 
 import (
 	"context"
-	"flag"
 	"log/slog"
 	"os"
 	"slices"
@@ -12,30 +11,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 )
 
-// TestMain lets the tests of the built binary run side by side, however few
-// cores there are: they wait for the pace of Slack, not for a core.
 func TestMain(m *testing.M) {
 	if os.Getenv(echoEnv) != "" {
 		echo()
 		return
 	}
-	_ = flag.Set("test.parallel", "64")
-	dir, err := os.MkdirTemp("", "hosterbot-")
-	if err != nil {
-		panic(err)
-	}
-	binaryDir = dir
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(dir)
-		os.Exit(code)
-	}))
+	adaptertest.Main(m, func(tb testing.TB) adaptertest.Double { return overTCP(tb) })
 }
 
 // hasty is the machine's clock, but that short waits are skipped: it goes

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
@@ -234,11 +235,11 @@ func TestBeforeRunNothingIsTaken(t *testing.T) {
 func TestTheBotRunsOverHTTP(t *testing.T) {
 	t.Parallel()
 	at, health := vacant(t), vacant(t)
-	w := newWorld(t, settings{empty: true, env: map[string]string{
+	w := newWorld(t, adaptertest.Settings{Empty: true, Env: map[string]string{
 		"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": signingKey, "HOSTERBOT_CHAT_LISTEN": at, "HOSTERBOT_LISTEN": health,
 	}})
-	w.start()
-	w.journal.says(t, 0, "chats are served")
+	w.Start()
+	w.Journal.Says(t, 0, "chats are served")
 	post := func(user, line string) int {
 		body := (&caller{fake: w.fake}).typed(user, line)
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+at+"/slack/commands", strings.NewReader(body))
@@ -272,17 +273,17 @@ func TestTheBotRunsOverHTTP(t *testing.T) {
 	// Told to stop in a slow call, it says so to who asks, and ends the call.
 	require.NoError(t, w.sim.Fault("start", "slow"))
 	require.Equal(t, http.StatusOK, post("U07ANA", "vm start 4009"))
-	w.slowCall()
-	w.signal(syscall.SIGTERM)
+	w.SlowCall()
+	w.Signal(syscall.SIGTERM)
 	for end := time.Now().Add(patience); ; <-tick.C { // the signal takes a moment
-		require.True(t, time.Now().Before(end), "%s", w.journal)
+		require.True(t, time.Now().Before(end), "%s", w.Journal)
 		require.Equal(t, http.StatusOK, post("U08BEN", "vm list"))
 		if w.await(time.Second, shown("shutting down")) {
 			break
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-	w.pace.wake <- struct{}{}
-	require.Zero(t, w.exits(patience), "%s", w.journal)
-	require.Equal(t, []string{"start"}, w.done())
+	w.LetGo()
+	require.Zero(t, w.Exits(patience), "%s", w.Journal)
+	require.Equal(t, []string{"start"}, w.Sim.Done())
 }

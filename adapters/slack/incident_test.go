@@ -6,15 +6,23 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
 )
 
 const incidentTitle = "Network incident of VM 4001 (web-1)"
+
+// titleOf is the first line of a message, without marks.
+func titleOf(m *message) string {
+	text, _ := m.reading()
+	return (&adaptertest.Said{Text: text}).Title()
+}
 
 // incidents are the messages that tell of incidents, roots or in threads. The
 // caller holds mu.
 func (f *fake) incidents(thread bool) (out []*message) {
 	for _, m := range f.messages {
-		if title := m.title(); m.channel == homeID && m.to == "" && !m.deleted && (m.thread != "") == thread &&
+		if title := titleOf(m); m.channel == homeID && m.to == "" && !m.deleted && (m.thread != "") == thread &&
 			(strings.Contains(title, incidentTitle) || strings.Contains(title, "The incident is over")) {
 			out = append(out, m)
 		}
@@ -30,40 +38,40 @@ func TestKilledWhileAnIncidentIsTold(t *testing.T) {
 		for _, at := range []string{"begin", "end"} {
 			t.Run(point+"/"+at, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, settings{empty: true, policy: strings.Replace(examplePolicy(t), "break_glass:\n", "incidents: {watch: [web-1], in: slack:"+team+"/"+homeID+", every: 1m}\nbreak_glass:\n", 1)})
+				w := newWorld(t, adaptertest.Settings{Empty: true, Policy: strings.Replace((*fake)(nil).Adapt(adaptertest.Example(t)), "break_glass:\n", "incidents: {watch: [web-1], in: slack:"+team+"/"+homeID+", every: 1m}\nbreak_glass:\n", 1)})
 				w.scopes = append(w.scopes, "channels:history") // else the second says that it is one
 				shown := func(thread bool, words string) {
 					t.Helper()
 					require.True(t, w.await(patience, func() bool {
 						all := w.incidents(thread)
-						return len(all) > 0 && strings.Contains(all[0].title(), words)
-					}), "%s\n%s", w.conversation(), w.journal)
+						return len(all) > 0 && strings.Contains(titleOf(all[0]), words)
+					}), "%s\n%s", w.Conversation(), w.Journal)
 				}
 				dies := func() {
 					t.Helper()
-					w.point = point
-					w.start()
-					require.Equal(t, -1, w.exits(patience), "killed")
-					w.point = ""
+					w.Point = point
+					w.Start()
+					require.Equal(t, -1, w.Exits(patience), "killed")
+					w.Point = ""
 				}
 				require.NoError(t, w.sim.Fault("incidents", "attack"))
 				if at == "begin" {
 					dies()
 				} else {
-					w.start()
+					w.Start()
 					shown(false, incidentTitle)
-					w.stop()
+					w.Stop()
 				}
 				require.NoError(t, w.sim.Fault("incidents", "attack-over"))
 				if at == "end" {
 					dies()
 				}
-				w.start()
+				w.Start()
 				shown(false, incidentTitle+": over")
 				shown(true, "The incident is over")
 				looks := len(w.sim.Calls())
 				require.Eventually(t, func() bool { return len(w.sim.Calls()) > looks+1 }, patience, 10*time.Millisecond, "it looks on")
-				w.stop()
+				w.Stop()
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				require.Len(t, w.incidents(false), 1)

@@ -21,6 +21,8 @@ import (
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
 	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
 )
 
 // How much load a row of BenchmarkBinary is. A person may run twenty commands a
@@ -46,6 +48,14 @@ func crowd() (people map[string]string, policy string) {
 		"roles:\n  owner: {allow: [all reads, all changes, all interrupts, all destroys]}\n" +
 		"grants:\n  - {id: all, to: [ops], role: owner}\n" +
 		"guards:\n  - {id: loss, commands: [all destroys], confirm: type-target, reason: required, approve: {by: [ops], count: 1, within: 30m}}\n"
+}
+
+// leanOn makes people members of the workspace, of whom only the times count.
+func (f *fake) leanOn(people map[string]string) {
+	f.join(people)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lean = true
 }
 
 // row is what one kind of load does to one bot.
@@ -129,10 +139,10 @@ var highWater = regexp.MustCompile(`VmHWM:\s*(\d+) kB`)
 func (w *world) bill() (cpu time.Duration, rss int64) {
 	// Where there is a /proc: what wait4 tells begins with the memory of the
 	// process that started this one.
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.bot.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.Process().Process.Pid))
 	found := highWater.FindSubmatch(status)
-	w.stop()
-	state := w.bot.cmd.ProcessState
+	w.Stop()
+	state := w.Process().ProcessState
 	use, ok := state.SysUsage().(*syscall.Rusage)
 	switch {
 	case err == nil && found != nil:
@@ -164,14 +174,14 @@ func BenchmarkBinary(b *testing.B) {
 	idle := make(map[string]time.Duration) // what a start takes, by bot
 	floors := make(map[int]row)            // by commands in flight
 	open := func(b *testing.B, other []string) *world {
-		w := newWorld(b, settings{policy: policy, lean: true, empty: true, scale: 1, env: map[string]string{"HOSTERBOT_LOG": "error"}})
-		w.join(people)
+		w := newWorld(b, adaptertest.Settings{Policy: policy, Empty: true, Scale: 1, Env: map[string]string{"HOSTERBOT_LOG": "error"}})
+		w.leanOn(people)
 		if other != nil {
 			w.startOther(other)
 			require.True(b, w.await(patience, func() bool { return w.openNow() >= 1 }))
 		} else {
-			w.start()
-			w.connected()
+			w.Start()
+			w.Connected()
 		}
 		return w
 	}
@@ -228,28 +238,28 @@ func BenchmarkBinary(b *testing.B) {
 // empty store, and from kill -9 to the first answer, with the store that a load
 // has left behind.
 func BenchmarkStart(b *testing.B) {
-	_, err := binary()
+	_, err := adaptertest.Binary()
 	require.NoError(b, err)
 	people, policy := crowd()
 	var start, first, again time.Duration
 	b.Run("binary", func(b *testing.B) {
 		if start == 0 {
-			w := newWorld(b, settings{policy: policy, lean: true, empty: true, scale: 1, env: map[string]string{"HOSTERBOT_LOG": "error"}})
-			w.join(people)
+			w := newWorld(b, adaptertest.Settings{Policy: policy, Empty: true, Scale: 1, Env: map[string]string{"HOSTERBOT_LOG": "error"}})
+			w.leanOn(people)
 			began := time.Now()
-			w.start()
+			w.Start()
 			require.True(b, w.await(patience, func() bool { return w.openNow() >= 1 }))
 			start = time.Since(began)
-			w.connected()
+			w.Connected()
 			w.load(200, "vm delete 4009", loadMost)
-			w.kill()
+			w.Kill()
 			began = time.Now()
-			w.start()
+			w.Start()
 			require.True(b, w.await(patience, func() bool { return w.openNow() >= 1 }))
 			again = time.Since(began)
 			w.one("U1", "help")
 			first = time.Since(began)
-			w.stop()
+			w.Stop()
 		}
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(float64(start.Microseconds())/1000, "start-to-connected-ms")
@@ -270,14 +280,7 @@ func (w *world) startOther(line []string) {
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), echoEnv+"="+w.base+"/api/",
 		"SLACK_API_URL="+w.base+"/api/", "SLACK_BOT_TOKEN="+botToken, "SLACK_APP_TOKEN="+appToken)
-	cmd.Stdout, cmd.Stderr = w.journal, w.journal
-	require.NoError(w.tb, cmd.Start())
-	p := &process{cmd: cmd, ended: make(chan struct{})}
-	go func() {
-		_ = cmd.Wait() // its code is asked for later
-		close(p.ended)
-	}()
-	w.bot = p
+	w.Spawn(cmd)
 }
 
 // echo is the least that a bot on slack-go does: acknowledge, and answer.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
 )
 
 // How much goes on while the bot is restarted: readers ask all the time, and
@@ -25,6 +28,8 @@ const (
 	rollRounds   = 4
 	rollPeople   = 120
 )
+
+var operationCode = regexp.MustCompile(`^v1:(\d+):`)
 
 // rolled are the VMs that are rebooted, each in a channel of its own.
 var rolled = []string{"4001", "4002", "4003"}
@@ -58,16 +63,16 @@ func TestRollingRestartsLoseNothing(t *testing.T) {
 			for range rollRestarts {
 				more := r.acked.Load() + 20 + rand.Int64N(40)
 				require.True(t, r.await(patience, func() bool { return r.acked.Load() >= more }), "nobody does anything")
-				r.stop()
+				r.Stop()
 				r.begin()
 			}
 			movers.Wait()
 			close(stop)
 			readers.Wait()
 			for op := range int64(len(rolled) * rollRounds) {
-				r.ended(op + 1)
+				r.Ended(op + 1)
 			}
-			r.stop()
+			r.Stop()
 			r.whole()
 		})
 	}
@@ -84,12 +89,12 @@ func newRolling(t *testing.T, overHTTP bool) *rolling {
 		lines = append(lines, fmt.Sprintf("  %s: {slack: %s/%s}\n", name, team, people[name]))
 	}
 	r := &rolling{}
-	s := settings{empty: true, env: map[string]string{"HOSTERBOT_LOG": "warn"}, policy: "version: 1\npeople:\n" + strings.Join(lines, "") +
+	s := adaptertest.Settings{Empty: true, Env: map[string]string{"HOSTERBOT_LOG": "warn"}, Policy: "version: 1\npeople:\n" + strings.Join(lines, "") +
 		"groups:\n  ops: [" + strings.Join(names, ", ") + "]\nroles:\n  owner: {allow: [all reads, all interrupts]}\n" +
 		"grants:\n  - {id: all, to: [ops], role: owner}\nguards:\n  - {id: cuts, commands: [all interrupts], approve: {by: [ops], count: 1, within: 30m}}\n"}
 	if overHTTP {
 		r.at = vacant(t)
-		s.env["SLACK_APP_TOKEN"], s.env["SLACK_SIGNING_SECRET"], s.env["HOSTERBOT_CHAT_LISTEN"] = "", signingKey, r.at
+		s.Env["SLACK_APP_TOKEN"], s.Env["SLACK_SIGNING_SECRET"], s.Env["HOSTERBOT_CHAT_LISTEN"] = "", signingKey, r.at
 	}
 	r.world = newWorld(t, s)
 	r.join(people)
@@ -114,7 +119,7 @@ func (r *rolling) channel(n int) string { return fmt.Sprint("C9ROLL", n) }
 
 // begin starts the next bot.
 func (r *rolling) begin() {
-	r.start()
+	r.Start()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lives++
@@ -138,7 +143,7 @@ func (r *rolling) does(user, kind string, op int64, make func() map[string]any) 
 		r.mu.Lock()
 		r.changed()
 		r.mu.Unlock()
-		d.answered(op)
+		r.answered(d, op)
 		if !slices.ContainsFunc(d.private(), func(text string) bool { return strings.Contains(text, "shutting down") }) {
 			return d
 		}
@@ -158,7 +163,7 @@ func (d *deed) overSockets() {
 			late.Stop()
 			return
 		case <-late.C:
-			require.Fail(d.w.tb, "not acknowledged in time", "%v", d.payload)
+			require.Fail(d.f.tb, "not acknowledged in time", "%v", d.payload)
 		case <-s.gone:
 			late.Stop()
 			if len(d.acks) > 0 {
@@ -183,9 +188,9 @@ func (d *deed) overHTTP(at string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(patience); ; <-tick.C {
-		require.True(d.w.tb, time.Now().Before(end), "never acknowledged: %v", d.payload)
-		q, err := http.NewRequestWithContext(d.w.tb.Context(), http.MethodPost, "http://"+at+path, strings.NewReader(body))
-		require.NoError(d.w.tb, err)
+		require.True(d.f.tb, time.Now().Before(end), "never acknowledged: %v", d.payload)
+		q, err := http.NewRequestWithContext(d.f.tb.Context(), http.MethodPost, "http://"+at+path, strings.NewReader(body))
+		require.NoError(d.f.tb, err)
 		q.Header.Set("X-Slack-Request-Timestamp", stamp)
 		q.Header.Set("X-Slack-Signature", signature(signingKey, stamp, body))
 		began := time.Now()
@@ -197,10 +202,10 @@ func (d *deed) overHTTP(at string) {
 		resp.Body.Close()
 		switch {
 		case err == nil && resp.StatusCode == http.StatusOK:
-			require.Less(d.w.tb, time.Since(began), slackWaits, "acknowledged too late")
+			require.Less(d.f.tb, time.Since(began), slackWaits, "acknowledged too late")
 			return
 		case err == nil && resp.StatusCode != http.StatusServiceUnavailable:
-			require.Fail(d.w.tb, "turned away", "%d: %v", resp.StatusCode, d.payload)
+			require.Fail(d.f.tb, "turned away", "%d: %v", resp.StatusCode, d.payload)
 		}
 	}
 }
@@ -210,16 +215,27 @@ var callers = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // private are the texts that nobody else saw after a deed.
 func (d *deed) private() []string {
-	d.w.mu.Lock()
-	defer d.w.mu.Unlock()
+	d.f.mu.Lock()
+	defer d.f.mu.Unlock()
 	var out []string
-	for _, m := range d.w.messages {
+	for _, m := range d.f.messages {
 		if m.changed > d.mark && m.to == d.user {
 			text, _ := m.reading()
 			out = append(out, text)
 		}
 	}
 	return out
+}
+
+// answered waits until somebody can see what became of a deed: an answer, or a
+// change of the operation.
+func (r *rolling) answered(d *deed, op int64) {
+	r.tb.Helper()
+	require.True(r.tb, r.Until(func(c adaptertest.Talk) bool {
+		return d.Shown() || slices.ContainsFunc(c, func(s adaptertest.Said) bool {
+			return s.Changed > d.Mark() && (s.To == d.user || op != 0 && c.Operation(&s) == op)
+		})
+	}), "%s was never answered: %v\n%s", d.user, d.payload, r.Conversation())
 }
 
 // reads asks for the VMs, again and again, in the name of many.
@@ -233,7 +249,7 @@ func (r *rolling) reads(n int, stop <-chan struct{}) {
 		case <-tick.C:
 		}
 		user := fmt.Sprint("U", 2*len(rolled)+1+n+rollReaders*(i%20))
-		r.does(user, "slash_commands", 0, func() map[string]any { return r.slash(user, "vm list") }).hears("5 VMs")
+		r.Hears(user, r.does(user, "slash_commands", 0, func() map[string]any { return r.slash(user, "vm list") }), "5 VMs")
 	}
 }
 
@@ -248,34 +264,33 @@ func (r *rolling) reboots(n int, vm string) {
 			return typed
 		})
 		var op int64
-		require.True(r.tb, r.await(patience, func() bool {
-			for _, m := range r.messages {
-				for _, b := range m.buttons {
-					if found := operationCode.FindStringSubmatch(b.value); m.changed > d.mark && m.to == asks && b.live && b.label == "Confirm" && found != nil {
+		require.True(r.tb, r.Until(func(c adaptertest.Talk) bool {
+			for _, s := range c {
+				for _, b := range s.Buttons {
+					if found := operationCode.FindStringSubmatch(b.Code); s.Changed > d.Mark() && s.To == asks && b.Live && b.Label == "Confirm" && found != nil {
 						op = number(found[1])
 						return true
 					}
 				}
 			}
 			return false
-		}), "%s is not shown what he asked for\n%s", asks, r.conversation())
+		}), "%s is not shown what he asked for\n%s", asks, r.Conversation())
 		r.clicks(asks, "Confirm", op)
 		r.clicks(approves, "Approve", op)
-		r.ended(op)
+		r.Ended(op)
 	}
 }
 
 // clicks presses a button of an operation, which may take a moment to be there.
 func (r *rolling) clicks(user, label string, op int64) {
-	r.does(user, "interactive", op, func() (click map[string]any) {
-		require.True(r.tb, r.await(patience, func() bool {
-			m, b, ok := r.find(user, label, op)
-			if ok {
-				click = r.pressed(user, m, b)
-			}
+	r.does(user, "interactive", op, func() map[string]any {
+		var s adaptertest.Said
+		var b adaptertest.Shown
+		require.True(r.tb, r.Until(func(c adaptertest.Talk) (ok bool) {
+			s, b, ok = c.Find(user, label, op)
 			return ok
-		}), "%s sees no %s of operation %d\n%s", user, label, op, r.conversation())
-		return click
+		}), "%s sees no %s of operation %d\n%s", user, label, op, r.Conversation())
+		return r.clicked(user, s, b)
 	})
 }
 
@@ -291,14 +306,13 @@ func (r *rolling) whole() {
 		}
 	}
 	require.Equal(r.tb, ops, sent, "each operation is sent once")
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	all := r.Talk()
 	for op := range int64(ops) {
-		roots := r.roots(op + 1)
+		roots := all.Roots(op + 1)
 		require.Len(r.tb, roots, 1, "operation %d", op+1)
-		require.Len(r.tb, r.ends(roots[0]), 1, "operation %d", op+1)
-		require.Contains(r.tb, roots[0].title(), "Done: Reboot VM")
+		require.Len(r.tb, all.Ends(&roots[0]), 1, "operation %d", op+1)
+		require.Contains(r.tb, roots[0].Title(), "Done: Reboot VM")
 	}
-	require.NotContains(r.tb, r.journal.String(), "level=ERROR")
+	require.NotContains(r.tb, r.Journal.String(), "level=ERROR")
 	r.tb.Logf("%d deeds, %d operations, %d bots, %d told that it shuts down", r.acked.Load(), ops, r.lives, r.told.Load())
 }

@@ -7,119 +7,58 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/bot"
 )
 
-// answers are the texts that a person was shown after a deed, and what
-// everybody was.
-func (d *deed) answers() []string {
-	d.w.mu.Lock()
-	defer d.w.mu.Unlock()
-	var out []string
-	for _, m := range d.w.messages {
-		if m.changed > d.mark && (m.to == "" || m.to == d.user) {
-			text, _ := m.reading()
-			out = append(out, text)
-		}
-	}
-	return out
-}
-
-// hears waits until an answer holds a word.
-func (d *deed) hears(word string) {
-	d.w.tb.Helper()
-	ok := d.w.await(patience, func() bool {
-		return slices.ContainsFunc(d.w.messages, func(m *message) bool {
-			text, _ := m.reading()
-			return m.changed > d.mark && (m.to == "" || m.to == d.user) && strings.Contains(strings.ReplaceAll(text, "`", ""), word)
-		})
-	})
-	require.True(d.w.tb, ok, "nobody said %q\n%s", word, d.w.conversation())
-}
-
-// deletes asks for, confirms and explains the deletion of a VM that is halted.
-func (p *player) deletes(person, vm string) {
-	p.tb.Helper()
-	p.types(person, "vm delete "+vm)
-	require.NoError(p.tb, p.press(person, "Confirm"))
-	require.NoError(p.tb, p.fill(person, `reason="old" target=`+vm))
-}
-
-func newPlayer(t *testing.T, s settings) *player {
-	return &player{world: newWorld(t, s), pressers: make(map[string]bool)}
-}
-
-// done are the mutating calls that the provider carried out.
-func (w *world) done() []string {
-	var out []string
-	for _, c := range w.sim.Calls() {
-		if c.Mutating && c.Done {
-			out = append(out, c.Kind)
-		}
-	}
-	return out
-}
-
-func TestKilledBetweenAcknowledgementAndAnswer(t *testing.T) {
+func TestACommandThatIsDeliveredAgainAfterAKillIsOneOperation(t *testing.T) {
 	t.Parallel()
-	p := newPlayer(t, settings{})
-	require.NoError(t, p.sim.Fault("config", "slow")) // the target is read after the acknowledgement
-	d := p.deed(accounts["ana"], "slash_commands", p.slash(accounts["ana"], "vm delete 4009"))
-	d.acked()
-	p.slowCall()
-	p.kill()
-	require.Empty(t, d.answers())
-	p.start()
-	p.connected()
+	w := newWorld(t, adaptertest.Settings{})
+	require.NoError(t, w.sim.Fault("config", "slow")) // the target is read after the acknowledgement
+	d := w.deed(accounts["ana"], "slash_commands", w.slash(accounts["ana"], "vm delete 4009"))
+	d.Acked()
+	w.SlowCall()
+	w.Restart()
 	d.send() // Slack knows of no answer
-	d.acked()
-	d.hears("operation 1")
-	p.types("ana", "op list --open")
-	p.mu.Lock()
-	newest := p.newestOperation()
-	p.mu.Unlock()
-	require.EqualValues(t, 1, newest, "it is one operation\n%s", p.conversation())
-	p.deletes("ana", "4009") // and nothing is in the way of another
-	require.NoError(t, p.press("dia", "Approve"))
-	p.ended(2)
-	require.Equal(t, []string{"delete"}, p.done())
-	p.stop()
+	d.Acked()
+	w.Hears("ana", d, "operation 1")
+	w.Types("ana", "op list --open")
+	require.EqualValues(t, 1, w.Newest(), "%s", w.Conversation())
+	w.Stop()
 }
 
 func TestBothSocketsCutAtOnce(t *testing.T) {
 	t.Parallel()
-	p := newPlayer(t, settings{})
+	p := newWorld(t, adaptertest.Settings{})
 	require.NoError(t, p.sim.Fault("list", "slow"))
 	d := p.deed(accounts["ana"], "slash_commands", p.slash(accounts["ana"], "vm list"))
-	d.acked()
-	p.slowCall()
+	d.Acked()
+	p.SlowCall()
 	p.mu.Lock()
 	for _, s := range p.sockets {
 		_ = s.ws.UnderlyingConn().Close()
 	}
 	p.mu.Unlock()
 	require.True(t, p.await(patience, func() bool { return p.openNow() == 0 }))
-	p.pace.wake <- struct{}{}
-	d.hears("5 VMs") // an answer needs no socket
-	p.connected()
-	p.types("ben", "vm show 4001")
+	p.LetGo()
+	p.Hears("ana", d, "5 VMs") // an answer needs no socket
+	p.Connected()
+	p.Types("ben", "vm show 4001")
 	require.LessOrEqual(t, p.count("apps.connections.open"), 6)
-	p.stop()
+	p.Stop()
 }
 
 func TestTwentyRefreshesLoseNoCommand(t *testing.T) {
 	t.Parallel()
 	people, policy := crowd()
-	w := newWorld(t, settings{policy: policy, lean: true, scale: 1})
-	w.join(people)
+	w := newWorld(t, adaptertest.Settings{Policy: policy, Scale: 1})
+	w.leanOn(people)
 	ctx, cancel := context.WithCancel(t.Context())
 	var n atomic.Int64
 	sent := make(chan struct{})
@@ -144,7 +83,7 @@ func TestTwentyRefreshesLoseNoCommand(t *testing.T) {
 		close(sent)
 	}()
 	for range 20 {
-		w.connected()
+		w.Connected()
 		w.mu.Lock()
 		before := len(w.sockets)
 		s := w.sockets[slices.IndexFunc(w.sockets, func(s *socket) bool { return s.open && !s.leaving })]
@@ -165,12 +104,12 @@ func TestTwentyRefreshesLoseNoCommand(t *testing.T) {
 		require.Fail(t, "a command was lost")
 	}
 	require.Equal(t, 22, w.count("apps.connections.open"), "one for each that was dropped")
-	w.stop()
+	w.Stop()
 }
 
 func TestEveryPostIsRefusedForAWhile(t *testing.T) {
 	t.Parallel()
-	p := newPlayer(t, settings{scale: 0.05})
+	p := newWorld(t, adaptertest.Settings{Scale: 0.05})
 	slow := func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "", http.StatusTooManyRequests)
@@ -191,27 +130,19 @@ func TestEveryPostIsRefusedForAWhile(t *testing.T) {
 		require.True(t, p.await(patience, func() bool { return len(p.calls["chat.postMessage"]) >= from+n }))
 	}
 	refusing(true)
-	p.deletes("ana", "4009")
+	p.Deletes("ana", "4009")
 	refused(1)
-	p.types("ana", "op show 1") // private answers take another way
+	p.Types("ana", "op show 1") // private answers take another way
 	refusing(false)
-	require.True(t, p.await(patience, func() bool { return len(p.roots(1)) == 1 }))
+	p.Root(1)
 	refusing(true)
-	require.NoError(t, p.press("dia", "Approve"))
+	require.NoError(t, p.Press("dia", "Approve"))
 	refused(2)
 	refusing(false)
-	p.ended(1)
-	p.mu.Lock()
-	r := p.roots(1)[0]
-	var lines []string
-	for _, m := range p.messages {
-		if m.thread == r.id {
-			lines = append(lines, m.title())
-		}
-	}
-	p.mu.Unlock()
-	require.Equal(t, []string{"✅ dia approved", "✅ ana: done. VM 4009 is deleted."}, lines)
-	p.stop()
+	p.Ended(1)
+	_, thread := p.Root(1)
+	require.Equal(t, []string{"dia approved", "ana: done. VM 4009 is deleted."}, adaptertest.Titles(thread))
+	p.Stop()
 }
 
 func TestRefusedCredentialsEndTheBot(t *testing.T) {
@@ -231,18 +162,18 @@ func TestRefusedCredentialsEndTheBot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, settings{empty: true, env: c.env})
+			w := newWorld(t, adaptertest.Settings{Empty: true, Env: c.env})
 			if c.spoil != nil {
 				w.mu.Lock() // what comes from the bot has no other order after this
 				c.spoil(w.fake)
 				w.mu.Unlock()
 			}
-			w.start()
-			require.Equal(t, 78, w.exits(10*time.Second), "%s", w.journal)
+			w.Start()
+			require.Equal(t, 78, w.Exits(10*time.Second), "%s", w.Journal)
 			for _, word := range c.says {
-				require.Contains(t, w.journal.String(), word)
+				require.Contains(t, w.Journal.String(), word)
 			}
-			require.NotContains(t, w.journal.String(), "canary")
+			require.NotContains(t, w.Journal.String(), "canary")
 		})
 	}
 }
@@ -260,9 +191,9 @@ func vacant(tb testing.TB) string {
 func TestSlackIsDownAtTheStart(t *testing.T) {
 	t.Parallel()
 	health, away := vacant(t), vacant(t)
-	w := newWorld(t, settings{empty: true, env: map[string]string{"HOSTERBOT_LISTEN": health, "SLACK_API_URL": "http://" + away + "/api/"}})
-	w.start()
-	w.journal.says(t, 0, "slack cannot be reached")
+	w := newWorld(t, adaptertest.Settings{Empty: true, Env: map[string]string{"HOSTERBOT_LISTEN": health, "SLACK_API_URL": "http://" + away + "/api/"}})
+	w.Start()
+	w.Journal.Says(t, 0, "slack cannot be reached")
 	var code int
 	var text string
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -281,39 +212,6 @@ func TestSlackIsDownAtTheStart(t *testing.T) {
 	f := newFakeOn(t, bot.SystemClock{}, lis, "http://"+away)
 	f.join(accounts)
 	until(http.StatusOK)
-	w.stop()
+	w.Stop()
 	require.True(t, f.await(patience, func() bool { return f.openNow() == 0 }))
-}
-
-func TestToldToStopDuringASlowCall(t *testing.T) {
-	t.Parallel()
-	p := newPlayer(t, settings{})
-	require.NoError(t, p.sim.Fault("start", "slow"))
-	d := p.deed(accounts["ana"], "slash_commands", p.slash(accounts["ana"], "vm start 4009"))
-	d.acked()
-	p.slowCall()
-	p.signal(syscall.SIGTERM)
-	says := func(person, line string) {
-		t.Helper()
-		for end := time.Now().Add(patience); ; { // the signal takes a moment
-			require.True(t, time.Now().Before(end), "%s", p.conversation())
-			d := p.types(person, line)
-			if slices.ContainsFunc(d.answers(), func(text string) bool { return strings.Contains(text, "shutting down") }) {
-				return
-			}
-		}
-	}
-	says("ben", "vm list")
-	p.pace.wake <- struct{}{}
-	require.Zero(t, p.exits(patience), "%s", p.journal)
-	require.Equal(t, []string{"start"}, p.done())
-	p.start()
-	p.connected()
-	p.ended(1)
-	p.mu.Lock()
-	title := p.roots(1)[0].title()
-	p.mu.Unlock()
-	require.Contains(t, title, "Done: Start VM 4009")
-	require.Equal(t, []string{"start"}, p.done(), "it was sent once")
-	p.stop()
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"hosterbot/adapters/discord"
+	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 	"hosterbot/commands/hoster"
 )
@@ -239,6 +241,11 @@ var openStates = []bot.State{bot.Confirming, bot.Pending, bot.Ready, bot.Checkin
 
 // reconnecting is a chat that counts how often it connected anew.
 type reconnecting interface{ Reconnects() uint64 }
+
+var (
+	_ reconnecting = (*slack.Adapter)(nil)
+	_ reconnecting = (*discord.Adapter)(nil)
+)
 
 // standing is what stands somewhere at the moment of a scrape.
 type standing struct {

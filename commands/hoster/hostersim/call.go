@@ -33,6 +33,18 @@ func (s *Sim) Calls() []Call {
 	return calls
 }
 
+// Done returns the kinds of the changes that the provider carried out, in order
+// of arrival.
+func (s *Sim) Done() []string {
+	var kinds []string
+	for _, c := range s.Calls() {
+		if c.Mutating && c.Done {
+			kinds = append(kinds, c.Kind)
+		}
+	}
+	return kinds
+}
+
 // arrive records a request, and reports whether the provider is down.
 func (s *Sim) arrive(to destination, r *http.Request) (call *Call, down bool) {
 	s.mu.Lock()

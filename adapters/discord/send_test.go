@@ -1,0 +1,163 @@
+package discord_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/bwmarrin/discordgo"
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
+	"hosterbot/adapters/discord"
+	"hosterbot/bot"
+)
+
+// after is the adapter of a process that was started later.
+func (s *scene) after() *discord.Adapter {
+	s.t.Helper()
+	a := s.adapter(s.options(testLog(s.t)))
+	require.NoError(s.t, a.Check(s.t.Context()))
+	return a
+}
+
+func (s *scene) post(a *discord.Adapter, p bot.Place, key string, c bot.Card) bot.Ref {
+	s.t.Helper()
+	ref, err := a.Post(s.t.Context(), p, key, c)
+	require.NoError(s.t, err)
+	return ref
+}
+
+// standing are the messages of the bot that all can see.
+func (s *scene) standing() []*message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*message
+	for _, m := range s.messages {
+		if m.author == botUser && m.to == "" && !m.deleted {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func rootCard(state string) bot.Card {
+	return bot.Card{Op: 17, Title: state + ": Delete VM " + bot.Code("4009"), Lines: []string{"It is " + state + " since " + bot.At(noon)},
+		Fields: []bot.Field{{Label: "Reason", Value: "old"}}, Notes: []string{"Operation 17, asked by ana."}}
+}
+
+func TestAPostOfUnknownFateIsFoundAgain(t *testing.T) {
+	line := bot.Card{Title: "ben approved *this*", Lines: []string{"until " + bot.At(noon)}}
+	end := bot.Card{Title: "ana: done.", Mentions: []bot.Account{discordAccount(userID("ana"))}}
+	for name, c := range map[string]struct {
+		first, again bot.Card
+		place        func(root bot.Ref) bot.Place
+	}{
+		"a root message in another state": {rootCard("asked"), rootCard("Expired"), func(root bot.Ref) bot.Place { return root.Place }},
+		"a line in its thread":            {line, line, inThreadOf},
+		"an end message in its thread":    {end, end, inThreadOf},
+		"an end message without a thread": {end, end, func(bot.Ref) bot.Place { return bot.Place{} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, lost := range []bool{false, true} { // else the process was killed before it had the answer
+				play(t, &stub{}, func(s *scene) {
+					other := rootCard("asked")
+					other.Op, other.Notes = 7, []string{"Operation 7, asked by ana."}
+					p := c.place(s.post(s.a, place(homeID), "other", other))
+					if p.Channel == "" {
+						p = inThreadOf(s.post(s.a, place(threadless), "flat", other))
+					}
+					s.post(s.a, p, "near miss", bot.Card{Title: "ben approved this, too", Mentions: end.Mentions})
+					before := len(s.standing())
+					a := s.a
+					if lost {
+						s.next(postRoute, s.doneButLost())
+						_, err := a.Post(s.t.Context(), p, "key", c.first)
+						require.Error(s.t, err)
+					} else {
+						s.post(a, p, "key", c.first)
+						a = s.after()
+						c.again.Again = true
+					}
+					s.pass(nonceFor + time.Minute)
+					ref := s.post(a, p, "key", c.again)
+					all := s.standing()
+					require.Len(s.t, all, before+1)
+					require.Equal(s.t, all[before].id, ref.ID)
+					require.NotContains(s.t, all[before].reading(), "sent again")
+					require.Contains(s.t, all[before].reading(), c.again.Title[:4], "it shows how things are now")
+					require.Equal(s.t, ref, s.post(a, p, "key", c.again), "and is known from then on")
+				})
+			}
+		})
+	}
+}
+
+// inThreadOf is the thread of a root message.
+func inThreadOf(root bot.Ref) bot.Place {
+	p := root.Place
+	p.Thread = root.ID
+	return p
+}
+
+func TestAPostThatMayStandAndIsNotSeenSaysThatItIsSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(s *scene)
+		mark    bool
+	}{
+		"it is not there":             {func(*scene) {}, false},
+		"the bot may not read":        {func(s *scene) { s.denies(homeID, discordgo.PermissionReadMessageHistory) }, true},
+		"a hundred were said since":   {func(s *scene) { s.chatters(100) }, true},
+		"ninety-nine were said since": {func(s *scene) { s.chatters(99) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, &stub{}, func(s *scene) {
+				c.prepare(s)
+				card := rootCard("asked")
+				card.Again = true
+				s.post(s.after(), place(homeID), "key", card)
+				all := s.standing()
+				require.Len(s.t, all, 1)
+				if c.mark {
+					require.Contains(s.t, all[0].reading(), "(sent again)")
+				} else {
+					require.NotContains(s.t, all[0].reading(), "(sent again)")
+				}
+			})
+		})
+	}
+}
+
+// denies takes permissions from the bot in a channel.
+func (f *fake) denies(channel string, bits int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.channels[channel].overwrites = append(f.channels[channel].overwrites, overwrite{id: botRole, deny: bits})
+}
+
+// chatters makes somebody say so much in home.
+func (f *fake) chatters(n int) {
+	for i := range n {
+		f.says(userID("ben"), homeID, fmt.Sprint("Operation 17, asked by ana. ", i))
+	}
+}
+
+// TestKilledBeforeAPostIsAnswered: the message stands, and the bot that was
+// killed never heard of it.
+func TestKilledBeforeAPostIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{})
+	stands := make(chan struct{})
+	w.next(postRoute, w.swallows(stands))
+	w.Types("ana", "vm delete 4009")
+	require.NoError(t, w.Press("ana", "Confirm"))
+	require.NoError(t, w.Fill("ana", `reason="old" target=4009`))
+	<-stands
+	w.forgets() // a few minutes went by
+	w.Restart()
+	require.NoError(t, w.Press("dia", "Approve"))
+	w.Ended(1)
+	w.Once(1)
+	require.Equal(t, []string{"delete"}, w.Sim.Done())
+	w.Stop()
+}
