@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -147,6 +148,19 @@ func (p *page) keys(keys string) {
 	p.do(chromedp.KeyEvent(keys))
 }
 
+// enter presses Enter as a keyboard does: what the page makes of the key itself
+// takes its usual effect away.
+func (p *page) enter() {
+	p.t.Helper()
+	down := input.DispatchKeyEventParams{Type: kb.KeyDown, Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: '\r', Text: "\r"}
+	up := down
+	up.Type, up.Text = kb.KeyUp, ""
+	for _, e := range []input.DispatchKeyEventParams{down, up} {
+		_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, e)
+		require.NoError(p.t, err)
+	}
+}
+
 // focus puts the focus on an element once it is there.
 func (p *page) focus(selector string) {
 	p.t.Helper()
@@ -194,4 +208,26 @@ func (p *page) picture(name string) {
 	if *update {
 		p.shot(name)
 	}
+}
+
+// tabTo presses Tab, or Shift and Tab, until the focus is on what has a name,
+// and shows that it is there.
+func (p *page) tabTo(back bool, name string) {
+	p.t.Helper()
+	var seen []string
+	for range 80 {
+		if back {
+			p.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		} else {
+			p.keys(kb.Tab)
+		}
+		at := eval[string](p, `(e => e.value && e.type === "radio" ? e.value : e.innerText || "")(document.activeElement)`)
+		seen = append(seen, at)
+		if at != name {
+			continue
+		}
+		require.True(p.t, eval[bool](p, `(e => getComputedStyle(e.type === "radio" ? e.nextElementSibling : e).outlineStyle !== "none")(document.activeElement)`), "nobody sees that the focus is on %s", name)
+		return
+	}
+	require.Failf(p.t, "not reached", "%s is not among %q", name, seen)
 }
