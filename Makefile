@@ -54,11 +54,14 @@ alerts: ## Check and test the alert rules, where promtool is installed
 	else echo 'alerts: promtool is not here (apt-get install prometheus); the rules were not tested'; fi
 
 FUZZTIME ?= 10s
+# Where the time ends while an input runs, Go says "context deadline exceeded" and
+# names no input: that is the end, and no find.
 fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 		for name in $$(grep -oE '^func Fuzz[A-Za-z]+' "$$file" | cut -c6-); do \
 			echo "fuzz $$(dirname $$file) $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) > /tmp/hosterbot-fuzz.log 2>&1 || { cat /tmp/hosterbot-fuzz.log; exit 1; }; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) > /tmp/hosterbot-fuzz.log 2>&1 || \
+			grep -q '^    context deadline exceeded' /tmp/hosterbot-fuzz.log || { cat /tmp/hosterbot-fuzz.log; exit 1; }; \
 		done; \
 	done
 
