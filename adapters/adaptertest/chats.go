@@ -116,6 +116,9 @@ func (w *World) line(line string) error {
 	case "wait":
 		w.Ended(number(words))
 		return nil
+	case "watch": // a terminal keeps the newest in sight; in a chat it stands there
+		w.Ended(w.Newest())
+		return nil
 	case ":fault":
 		return w.Sim.Fault(words[1], words[2])
 	case ":restart":

@@ -47,6 +47,8 @@ type Control interface {
 	Member(person, group string) error
 	// Wait returns when operation op has ended.
 	Wait(ctx context.Context, op int64) error
+	// Job is the operation that a job of the provider belongs to.
+	Job(ctx context.Context, job int64) (op int64, err error)
 	// Idle runs everything that is due now. A transcript calls it after each
 	// line.
 	Idle(ctx context.Context) error
@@ -89,6 +91,7 @@ type Console struct {
 	since    time.Time
 	speaker  string   // whose line the prompt reads
 	asked    question // what it reads
+	watched  *watch   // what is kept in sight; nil: nothing
 	screen   screen
 }
 
@@ -133,7 +136,7 @@ func New(o Options) *Console {
 		byKey:   make(map[string]*message),
 		forms:   make(map[string]*openForm),
 		members: make(map[string]map[string]bool),
-		screen:  screen{out: o.Out},
+		screen:  screen{out: o.Out, width: o.Width, height: o.Height},
 	}
 }
 

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strconv"
@@ -170,4 +171,18 @@ func options(out interface{ Write([]byte) (int, error) }) console.Options {
 		Out: out, Home: home(), Channel: "#ops", Platforms: []string{"slack", "discord"},
 		People: []string{"ana", "ben", "cho", "dia"}, Clock: still{},
 	}
+}
+
+// TestACopyThatIsFasterStandsBelow: the card in the channel people speak in
+// comes first, whichever place the bot reaches first.
+func TestACopyThatIsFasterStandsBelow(t *testing.T) {
+	var out bytes.Buffer
+	c := console.New(options(&out))
+	card := bot.Card{Op: 7, Title: "Delete VM"}
+	_, err := c.Post(t.Context(), place("discord", "300", "400"), "root/7", card)
+	require.NoError(t, err)
+	require.Empty(t, out.String())
+	_, err = c.Post(t.Context(), home(), "root/7", card)
+	require.NoError(t, err)
+	require.Equal(t, "#ops · operation 7\n  Delete VM\n  (copied to discord:300/400)\n", out.String())
 }

@@ -109,6 +109,9 @@ func (c *control) Policy(_ context.Context, file string) []string {
 }
 func (c *control) Member(person, group string) error      { return c.do("member %s %s", person, group) }
 func (c *control) Wait(_ context.Context, op int64) error { return c.do("wait %d", op) }
+func (c *control) Job(_ context.Context, job int64) (int64, error) {
+	return job - 1000, c.do("job %d", job)
+}
 
 func (c *control) Restart(context.Context) error {
 	if c.restart != nil {

@@ -28,6 +28,11 @@ type openForm struct{ bot.Form }
 // open shows a form to a person; it stays until it is sent or another opens.
 func (c *Console) open(person string, f bot.Form) {
 	c.forms[person] = &openForm{Form: f}
+	c.screen.print(block{kind: remark, group: private(person), joins: true, lines: func() []string { return c.asking(person, f) }})
+}
+
+// asking is what a form asks for.
+func (c *Console) asking(person string, f bot.Form) []string {
 	lines := []string{c.only(person)}
 	lines = append(lines, c.wrap("? ", "  ", f.Title, bold, yellow)...)
 	if f.Text != "" {
@@ -45,7 +50,7 @@ func (c *Console) open(person string, f bot.Form) {
 			lines = append(lines, c.wrap(strings.Repeat(" ", width+2)+"✗ ", strings.Repeat(" ", width+4), field.Error, red)...)
 		}
 	}
-	c.screen.print(block{kind: remark, group: private(person), joins: true, lines: c.indented(lines)})
+	return c.indented(lines)
 }
 
 // describe is what a form says about a field.
@@ -232,11 +237,10 @@ func (s *session) field(ctx context.Context, person string, f bot.FormField) (st
 		prompt += " [" + bot.CleanMax(f.Value, echoed) + "]"
 	}
 	for {
-		typed, err := s.in.read(ctx, question{prompt: prompt + ": ", secret: f.Secret, field: true, choices: f.Choices})
+		typed, err := s.in.read(ctx, question{person: person, prompt: prompt + ": ", secret: f.Secret, field: true, choices: f.Choices})
 		if err != nil {
 			return "", err
 		}
-		s.c.heard(person)
 		value := typed
 		switch {
 		case typed == giveUp:

@@ -26,6 +26,8 @@ as ben                    speak as ben; ben: vm list speaks as ben once
 :skip 10m                 let time pass
 :policy FILE              put another policy in force
 :member ben oncall        put ben into a looked-up group
+watch 17                  keep its bar in sight until it has ended; watch alone takes the newest
+watch job 1201            the same by the number of its job
 wait 17                   until operation 17 has ended
 exit                      leave`
 
@@ -55,7 +57,7 @@ func (c *Console) Interact(ctx context.Context) error {
 	}()
 	for {
 		c.speaks(s.person)
-		text, err := in.read(ctx, question{prompt: s.prompt()})
+		text, err := in.read(ctx, question{person: s.person, prompt: s.prompt()})
 		switch {
 		case errors.Is(err, io.EOF), ctx.Err() != nil:
 			return nil
@@ -79,7 +81,6 @@ func (c *Console) Interact(ctx context.Context) error {
 // line does what a person at the prompt typed.
 func (s *session) line(ctx context.Context, text string) error {
 	c, person := s.c, s.person
-	c.heard(person)
 	text = strings.TrimSpace(text)
 	if name, rest, ok := strings.Cut(text, ": "); ok && slices.Contains(c.opts.People, name) {
 		person, text = name, strings.TrimSpace(rest)
@@ -103,7 +104,9 @@ func (s *session) line(ctx context.Context, text string) error {
 		return nil
 	case text == "form":
 		return s.ask(ctx, person)
-	case strings.HasPrefix(text, ":") || verb == "wait":
+	case verb == "watch" && c.opts.Terminal:
+		return s.watch(ctx, person, strings.Fields(rest))
+	case staged(verb):
 		return c.stage(ctx, text)
 	}
 	if n, err := strconv.Atoi(text); err == nil {
@@ -213,7 +216,7 @@ func (c *Console) key() string {
 func (c *Console) echo(person, line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.screen.print(block{kind: said, group: private(person), joins: c.screen.terminal, lines: []string{line}})
+	c.screen.print(block{kind: said, group: private(person), joins: c.screen.terminal, lines: fixed(line)})
 }
 
 // typed prints a line as a person typed it, where it does not stand already.
@@ -230,16 +233,7 @@ func (c *Console) typed(person, text string) {
 func (c *Console) say(person string, lines ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.screen.print(block{kind: remark, group: private(person), joins: true, lines: c.indented(lines)})
-}
-
-// heard notes that a person's line stands on the screen.
-func (c *Console) heard(person string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.screen.terminal {
-		c.screen.typed(person)
-	}
+	c.screen.print(block{kind: remark, group: private(person), joins: true, lines: fixed(c.indented(lines)...)})
 }
 
 func (c *Console) speaks(person string) {

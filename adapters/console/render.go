@@ -11,6 +11,7 @@ import (
 
 	"hosterbot/adapters"
 	"hosterbot/bot"
+	"hosterbot/bot/secret"
 )
 
 // indent is what stands left of everything but heads.
@@ -49,48 +50,56 @@ var wide = func() func(string) int {
 
 // posted is a message as it stands.
 func (c *Console) posted(m *message) block {
-	b := block{kind: whole, about: m, group: root(m), head: c.headOf(m, "")}
+	b := block{kind: whole, about: m, group: root(m), head: c.headOf(m, ""), lines: c.under(m, m.card)}
 	if m.root != nil {
 		b.joins = true
 		b.about = nil // without its head it is not drawn again
-		b.lines = c.reply(c.body(m.card, m.buttons))
-		return b
 	}
-	b.lines = c.indented(c.body(m.card, m.buttons))
 	return b
 }
 
 // edited is what changed of a message.
 func (c *Console) edited(m *message, changed bot.Card) block {
-	lines := c.body(changed, m.buttons)
-	if m.root != nil {
-		lines = c.reply(lines)
-	} else {
-		lines = c.indented(lines)
+	return block{kind: news, group: root(m), head: c.headOf(m, " (edited)"), lines: c.under(m, changed)}
+}
+
+// under are a card's lines where a message stands.
+func (c *Console) under(m *message, card bot.Card) func() []string {
+	buttons := slices.Clone(m.buttons)
+	return func() []string {
+		if m.root != nil {
+			return c.reply(c.body(card, buttons))
+		}
+		return c.indented(c.body(card, buttons))
 	}
-	return block{kind: news, group: root(m), head: c.headOf(m, " (edited)"), lines: lines}
 }
 
 // moved is how far a message is, in one line.
 func (c *Console) moved(m *message) block {
+	bar := m.card.Bar.String()
 	return block{kind: moving, about: m, group: root(m), joins: true, head: c.headOf(m, ""),
-		lines: c.indented(c.wrap("", "", m.card.Bar.String(), cyan))}
+		lines: func() []string { return c.indented(c.wrap("", "", bar, cyan)) }}
 }
 
 // copied says that a message stands elsewhere too.
 func (c *Console) copied(original *message, p bot.Place) block {
 	return block{kind: remark, group: root(original), joins: true, head: c.headOf(original, ""),
-		lines: c.indented([]string{c.paint(faint, "(copied to "+printable(p.String())+")")})}
+		lines: fixed(c.indented([]string{c.paint(faint, "(copied to "+printable(p.String())+")")})...)}
 }
 
 // whispered is a message that one person sees. Secrets stand in it once, and
-// nowhere else.
+// nowhere else: drawn again, it masks them.
 func (c *Console) whispered(m *message, secrets []bot.Shown) block {
-	lines := append([]string{c.only(m.to)}, c.body(m.card, m.buttons)...)
-	for _, s := range secrets {
-		lines = append(lines, c.secret(s, m.to)...)
-	}
-	return block{kind: whole, about: m, group: private(m.to), joins: true, lines: c.indented(lines)}
+	card, buttons := m.card, slices.Clone(m.buttons)
+	secrets = slices.Clone(secrets)
+	return block{kind: whole, about: m, group: private(m.to), joins: true, lines: func() []string {
+		lines := append([]string{c.only(m.to)}, c.body(card, buttons)...)
+		for i, s := range secrets {
+			lines = append(lines, c.secret(s, m.to)...)
+			secrets[i].Value = secret.New(secret.Mask)
+		}
+		return c.indented(lines)
+	}}
 }
 
 func (c *Console) only(person string) string {
@@ -125,7 +134,7 @@ func (c *Console) file(person string, f bot.File) block {
 	if more := len(all) - fileLines; more > 0 {
 		lines = append(lines, indent+c.paint(faint, fmt.Sprintf("… (%s more)", count(more, "line"))))
 	}
-	return block{kind: remark, group: private(person), joins: true, lines: c.indented(lines)}
+	return block{kind: remark, group: private(person), joins: true, lines: fixed(c.indented(lines)...)}
 }
 
 // root groups a root message and its thread.
@@ -195,7 +204,7 @@ func (c *Console) body(card bot.Card, buttons []*button) []string {
 func (c *Console) fields(fields []bot.Field) []string {
 	width := 0
 	for _, f := range fields {
-		width = max(width, min(wide(printable(f.Label)), c.opts.Width/3))
+		width = max(width, min(wide(printable(f.Label)), c.screen.width/3))
 	}
 	var out []string
 	for _, f := range fields {

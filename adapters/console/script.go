@@ -44,6 +44,7 @@ func (e *ScriptError) Unwrap() error { return e.Err }
 //	ben: press Deny 17                       that of operation 17
 //	ana: fill reason="INC-42" target=4001    sends the form that ana has open
 //	wait 17                                  operation 17 has ended
+//	watch 17                                 the same, and what stands there of it before
 //	:fault delete answer-lost                and :restart, :skip 10m, :policy FILE, :member ben oncall
 func (c *Console) Script(ctx context.Context, name string, r io.Reader) error {
 	lines := bufio.NewScanner(r)
@@ -80,7 +81,7 @@ func (c *Console) scriptLine(ctx context.Context, text string) error {
 		c.heading(text)
 		return nil
 	}
-	if verb, _, _ := strings.Cut(text, " "); strings.HasPrefix(text, ":") || verb == "wait" {
+	if verb, _, _ := strings.Cut(text, " "); staged(verb) {
 		if err := c.stage(ctx, text); err != nil {
 			return err
 		}
@@ -88,7 +89,7 @@ func (c *Console) scriptLine(ctx context.Context, text string) error {
 	}
 	person, line, ok := strings.Cut(text, ":")
 	if !ok || strings.ContainsAny(person, " \t") {
-		return errors.New("write PERSON: COMMAND, wait N, :WORD or # comment")
+		return errors.New("write PERSON: COMMAND, wait N, watch N, :WORD or # comment")
 	}
 	if !slices.Contains(c.opts.People, person) {
 		return fmt.Errorf("there is no %s here: %s", quoted(person), strings.Join(c.opts.People, ", "))
@@ -113,14 +114,14 @@ func (c *Console) idle(ctx context.Context) error {
 func (c *Console) heading(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.screen.print(block{kind: remark, group: "heading", joins: true, lines: []string{c.paint(bold, printable(text))}})
+	c.screen.print(block{kind: remark, group: "heading", joins: true, lines: fixed(c.paint(bold, printable(text)))})
 }
 
 // direct prints a stage direction.
 func (c *Console) direct(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.screen.print(block{kind: said, group: "stage", joins: true, lines: []string{c.paint(faint, "("+bot.CleanMax(fmt.Sprintf(format, args...), echoed)+")")}})
+	c.screen.print(block{kind: said, group: "stage", joins: true, lines: fixed(c.paint(faint, "("+bot.CleanMax(fmt.Sprintf(format, args...), echoed)+")"))})
 }
 
 // colon is a line with a colon: how it is written and what it does with its
@@ -139,6 +140,19 @@ var colons = map[string]colon{
 			return fmt.Errorf("%s is no operation's number", quoted(words[0]))
 		}
 		c.direct("until operation %d has ended", op)
+		return c.opts.Control.Wait(ctx, op)
+	}},
+	"watch": {usageWatch, 0, 2, func(ctx context.Context, c *Console, words []string) error {
+		op, err := c.watchable(ctx, words)
+		if err != nil {
+			return err
+		}
+		c.direct("watching operation %d until it has ended", op)
+		c.mu.Lock()
+		if m := c.about(op); m != nil {
+			c.screen.print(c.posted(m))
+		}
+		c.mu.Unlock()
 		return c.opts.Control.Wait(ctx, op)
 	}},
 	":fault": {":fault KIND FAULT", 2, 9, func(_ context.Context, c *Console, words []string) error {
@@ -179,6 +193,13 @@ var colons = map[string]colon{
 		c.join(words[0], words[1])
 		return nil
 	}},
+}
+
+// staged tells whether a line that begins with a word is no command of the
+// bot's.
+func staged(word string) bool {
+	_, ok := colons[word]
+	return ok || strings.HasPrefix(word, ":")
 }
 
 // Stage runs a line with a colon that somebody asked for elsewhere, such as

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hosterbot/bot"
 )
@@ -19,7 +20,8 @@ type message struct {
 	to      string   // the one person who sees it; empty: all do
 	copy    bool     // stands elsewhere, and the same stands in Home: it is not printed
 	gone    bool
-	card    bot.Card // as it is, without secrets
+	card    bot.Card  // as it is, without secrets
+	since   time.Time // when it became that
 	buttons []*button
 	op      string // number of the operation that its buttons belong to
 }
@@ -82,10 +84,16 @@ func (c *Console) Post(ctx context.Context, p bot.Place, key string, card bot.Ca
 		c.byKey[place+key] = m
 	}
 	switch {
+	case original == m: // said below the one in Home
 	case original != nil:
 		c.screen.print(c.copied(original, p))
 	case !m.copy:
 		c.screen.print(c.posted(m))
+		for _, other := range c.messages {
+			if other.copy && other.root == nil && other.op != "" && other.op == m.op && m.root == nil {
+				c.screen.print(c.copied(m, other.ref.Place))
+			}
+		}
 	}
 	return m.ref, nil
 }
@@ -107,15 +115,17 @@ func (c *Console) Edit(_ context.Context, r bot.Ref, card bot.Card) error {
 	}
 	news, changed := difference(old, card)
 	switch {
-	case c.screen.holds(m, whole, c.opts.Height):
+	case c.screen.holds(m, whole):
 		c.screen.replace(c.posted(m))
-	case !changed && card.Bar != nil && c.screen.holds(m, moving, c.opts.Height):
+	case !changed && card.Bar != nil && c.screen.holds(m, moving):
 		c.screen.replace(c.moved(m))
 	case changed:
 		if len(card.Buttons) == 0 && len(old.Buttons) > 0 && empty(news) {
 			news.Lines = []string{"(its buttons are gone)"}
 		}
 		c.screen.print(c.edited(m, news))
+	case c.watched.is(m):
+		c.screen.settle()
 	case c.screen.terminal && card.Bar != nil && old.Bar != nil && *card.Bar != *old.Bar:
 		c.screen.print(c.moved(m))
 	}
@@ -133,7 +143,7 @@ func (c *Console) keep(m *message, card bot.Card) {
 
 // set makes card what a message shows. A button that it had keeps its number.
 func (c *Console) set(m *message, card bot.Card) {
-	m.card = card
+	m.card, m.since = card, c.now()
 	for _, b := range m.buttons {
 		b.live = false
 	}
@@ -238,7 +248,7 @@ func (a *answer) Reply(_ context.Context, card bot.Card) error {
 		c.set(a.replied, card)
 	}
 	b := c.whispered(a.replied, secrets)
-	if c.screen.holds(a.replied, whole, c.opts.Height) { // takes a secret away that was there
+	if c.screen.holds(a.replied, whole) { // takes a secret away that was there
 		c.screen.replace(b)
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
@@ -55,6 +57,7 @@ type keyboard struct {
 }
 
 type question struct {
+	person  string // who is asked
 	prompt  string
 	secret  bool
 	field   bool         // of a form: Tab gives its choices
@@ -107,12 +110,25 @@ func (c *Console) keyboard(ctx context.Context) (*keyboard, func(), error) {
 	c.mu.Lock()
 	c.screen.out, c.screen.terminal = t, true
 	c.mu.Unlock()
+	c.resize(t)
+	resized := make(chan os.Signal, 1)
+	notifyResize(resized)
+	quiet := make(chan struct{})
+	go func() {
+		defer close(quiet)
+		for range resized {
+			c.resize(t)
+		}
+	}()
 	go k.serve(c.editedLines(t))
 	return k, func() {
+		signal.Stop(resized)
+		close(resized)
+		<-quiet
 		stop()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.screen.out, c.screen.terminal, c.screen.blank = c.opts.Out, false, false
+		c.screen.close(c.opts.Out)
 	}, nil
 }
 
@@ -145,11 +161,12 @@ func (t *twice) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interrupted says how to leave.
+// interrupted ends a watch, and says how to leave.
 func (c *Console) interrupted() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.screen.print(block{kind: remark, lines: c.indented([]string{c.paint(faint, "Ctrl-C again leaves")})})
+	c.unwatch()
+	c.screen.print(block{kind: remark, lines: fixed(c.indented([]string{c.paint(faint, "Ctrl-C again leaves")})...)})
 }
 
 func (k *keyboard) serve(next func(question) (string, error)) {
@@ -177,31 +194,82 @@ func plainLines(in io.Reader) func(question) (string, error) {
 	}
 }
 
-// editedLines reads what is typed on a terminal, of whatever size it is then.
+// editedLines reads what is typed on a terminal.
 func (c *Console) editedLines(t *term.Terminal) func(question) (string, error) {
-	return func(q question) (string, error) {
-		c.resize(t)
+	past := &commands{}
+	t.History = past
+	return func(q question) (line string, err error) {
+		past.away = q.field
 		c.mu.Lock()
 		c.asked = q
+		c.screen.settle()
 		c.mu.Unlock()
 		if q.secret {
-			return t.ReadPassword(q.prompt)
+			line, err = t.ReadPassword(q.prompt)
+		} else {
+			t.SetPrompt(q.prompt)
+			line, err = t.ReadLine()
 		}
-		t.SetPrompt(q.prompt)
-		return t.ReadLine()
+		if err != nil {
+			return "", err
+		}
+		shown := q.prompt
+		if !q.secret {
+			shown += printable(line)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.screen.typed(q.person, shown)
+		return line, nil
 	}
 }
 
+// resize draws everything in sight for the size that the terminal has.
 func (c *Console) resize(t *term.Terminal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	w, h := c.screen.width, c.screen.height
 	if fd, ok := c.fd(); ok {
-		if w, h, err := term.GetSize(fd); err == nil && w > 0 && h > 0 {
-			c.opts.Width, c.opts.Height = w, h
+		if wide, high, err := term.GetSize(fd); err == nil && wide > 0 && high > 0 {
+			w, h = wide, high
 		}
 	}
-	_ = t.SetSize(c.opts.Width, c.opts.Height)
+	_ = t.SetSize(w, h)
+	c.screen.resize(w, h)
 }
+
+// commands are the lines that the arrows bring back. What was typed into a form
+// is none of them.
+type commands struct {
+	lines []string
+	away  bool // a form asks
+}
+
+var _ term.History = (*commands)(nil)
+
+// remembered is how many lines that is.
+const remembered = 100
+
+// Add implements term.History. A line typed again moves to the end.
+func (h *commands) Add(line string) {
+	if h.away || strings.TrimSpace(line) == "" {
+		return
+	}
+	h.lines = slices.DeleteFunc(h.lines, func(old string) bool { return old == line })
+	h.lines = append(h.lines, line)
+	h.lines = h.lines[max(0, len(h.lines)-remembered):]
+}
+
+// Len implements term.History.
+func (h *commands) Len() int {
+	if h.away {
+		return 0
+	}
+	return len(h.lines)
+}
+
+// At implements term.History.
+func (h *commands) At(i int) string { return h.lines[len(h.lines)-1-i] }
 
 // complete is what Tab does: it types what is certain, or shows what can
 // follow.
@@ -239,7 +307,7 @@ func (c *Console) complete(ctx context.Context) func(line string, pos int, key r
 				lines[i] = printable(lines[i])
 			}
 			c.mu.Lock()
-			c.screen.print(block{kind: remark, lines: c.indented(lines)})
+			c.screen.print(block{kind: remark, lines: fixed(c.indented(lines)...)})
 			c.mu.Unlock()
 			return line, pos, true
 		}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ func (c *Console) now() time.Time { return c.opts.Clock.Now() }
 func (c *Console) flat(text string) string { return bot.Flat(text, c.now()) }
 
 // room is how many columns a line has beside its indent.
-func (c *Console) room() int { return max(c.opts.Width-len(indent), 20) }
+func (c *Console) room() int { return max(c.screen.width-len(indent), 20) }
 
 // paint colours text, if there are colours; codes may be empty.
 func (c *Console) paint(code, text string) string {
@@ -23,6 +24,12 @@ func (c *Console) paint(code, text string) string {
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
+
+// looks are what paint puts into a line.
+var looks = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// seen is how many columns a painted line takes.
+func seen(line string) int { return wide(looks.ReplaceAllString(line, "")) }
 
 // indented puts lines under a head.
 func (c *Console) indented(lines []string) []string {

@@ -84,9 +84,46 @@ const marks = { good: "✓", busy: "●", warn: "!", bad: "✗" };
 const verdicts = { allow: "✓ allowed", confirm: "● to confirm", approve: "! needs approval", deny: "✗ denied" };
 const verdict = (v) => el("span", "verdict", { "data-v": v }, verdicts[v] || v);
 
+// beside is what a choice's label says more than its value.
+const beside = (c) => (c.label || "").replace(c.value, "").replace(/^[\s·]+/, "");
+
 function face(name, big) {
   const i = people.indexOf(name);
   return el("span", "face" + (big ? " big" : ""), { "data-hue": strangers.includes(name) ? 5 : (i < 0 ? 5 : i % 5), "aria-hidden": "true" }, name.slice(0, 1));
+}
+
+// --- turns: a browser has six connections for all windows together ---
+
+const slots = [0, 1, 2, 3]; // of streams; the connections left over are for what is asked
+const used = (i) => Number(store.get(localStorage, "used" + i) || 0);
+const use = (i) => store.put(localStorage, "used" + i, Date.now());
+
+// slot runs a pane's stream in a slot: a free one, else that of the window that
+// was left alone for longest. It rejects when another window takes it.
+async function slot(pane, signal, run) {
+  if (signal.aborted) return;
+  if (!navigator.locks) return run();
+  const name = (i) => "hosterbot.stream." + i;
+  const turn = async (i) => {
+    if (signal.aborted) return;
+    use(pane.slot = i);
+    await run();
+  };
+  for (const i of slots) {
+    const done = await navigator.locks.request(name(i), { ifAvailable: true }, async (lock) => { if (lock) await turn(i); return !!lock; });
+    if (done) return;
+  }
+  const oldest = slots.reduce((a, b) => (used(b) < used(a) ? b : a));
+  use(oldest); // the other pane of this window takes another one
+  await navigator.locks.request(name(oldest), { steal: true }, () => turn(oldest));
+}
+
+// busy notes that somebody is at this window, and gives its panes their turn.
+function busy() {
+  for (const p of panes) {
+    if (!p.waits.hidden && p.root.isConnected) p.start();
+    else if (p.abort && p.slot != null) use(p.slot);
+  }
 }
 
 // --- a pane: what one person sees ---
@@ -97,6 +134,7 @@ class Pane {
     this.messages = new Map();
     this.history = JSON.parse(store.get(sessionStorage, "history") || "[]");
     this.person = person;
+    this.stream = Promise.resolve(); // of its stream, until it has ended
     this.id = "p" + index;
     this.build();
   }
@@ -110,16 +148,17 @@ class Pane {
     this.ask = el("div", "asks", {});
     this.hint = el("div", "hint", { id: id + "-hint" });
     this.error = el("p", "error", { role: "alert", hidden: true });
+    this.waits = el("p", "waits", { role: "status", hidden: true }, "Waits: a browser serves only a few windows of this page at once. Use this one, and it goes on.");
     this.input = el("input", "", {
       type: "text", id: id + "-line", role: "combobox", "aria-expanded": "false", "aria-controls": id + "-options", "aria-autocomplete": "list",
       "aria-describedby": id + "-hint", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", maxlength: "4000",
       oninput: () => this.typing(), onkeydown: (e) => this.key(e), onfocus: () => { active = this; this.look(); },
-      onblur: () => setTimeout(() => this.close(), 150),
+      onblur: () => setTimeout(() => { if (document.activeElement !== this.input) this.close(); }, 150),
     });
     this.options = el("ul", "options", { id: id + "-options", role: "listbox", "aria-label": "What can be typed next", hidden: true });
     this.live = el("p", "vh", { role: "status", "aria-live": "polite" });
     this.box = el("form", "box", { onsubmit: (e) => { e.preventDefault(); this.send(); } },
-      this.options, this.error, this.hint,
+      this.options, this.waits, this.error, this.hint,
       el("div", "row", {}, el("div", "slash", {}, el("span", "mono", { "aria-hidden": "true" }, "/"), this.input),
         el("button", "btn primary", { type: "submit" }, "Send")));
     this.root = el("section", "pane", {}, this.who, this.log, this.jump, this.ask, this.box, this.live);
@@ -175,7 +214,14 @@ class Pane {
   start() {
     this.stop();
     this.abort = new AbortController();
-    this.run(this.abort.signal);
+    const signal = this.abort.signal;
+    this.waits.hidden = true;
+    this.stream = this.stream.then(() => slot(this, signal, () => this.run(signal))).catch(() => { // another window took it
+      if (signal.aborted) return;
+      this.stop();
+      this.waits.hidden = false;
+      this.connected(false);
+    });
   }
 
   stop() { if (this.abort) this.abort.abort(); this.abort = null; }
@@ -203,7 +249,7 @@ class Pane {
       } catch { /* tried again below */ }
       if (signal.aborted) return;
       this.connected(false);
-      await new Promise((next) => setTimeout(next, pause));
+      await new Promise((next) => { setTimeout(next, pause); signal.addEventListener("abort", next); });
       pause = Math.min(pause * 2, 5000);
     }
   }
@@ -453,7 +499,7 @@ class Pane {
     this.at = -1;
     const open = choices.length > 0 && document.activeElement === this.input && !this.shutFor(this.input.value);
     this.options.replaceChildren(...choices.map((c, i) => el("li", "", { role: "option", id: this.id + "-o" + i, "aria-selected": "false", onpointerdown: (e) => { e.preventDefault(); this.take(i); } },
-      el("span", "mono", {}, c.value), c.label && c.label !== c.value ? el("span", "label", {}, c.label) : "")));
+      el("span", "mono", {}, c.value), el("span", "label", {}, beside(c)))));
     this.expand(open);
   }
 
@@ -587,9 +633,11 @@ function call(c) {
 
 function state() {
   const shown = panes.filter((p) => p.abort);
+  const waits = panes.some((p) => !p.waits.hidden && p.root.isConnected);
   const on = shown.length > 0 && shown.every((p) => p.on);
-  $("state").dataset.state = on ? "on" : shown.some((p) => p.last) ? "off" : "wait";
-  $("state-text").textContent = on ? "Connected" : shown.some((p) => p.last) ? "Reconnecting …" : "Connecting …";
+  const lost = shown.some((p) => p.last);
+  $("state").dataset.state = waits ? "wait" : on ? "on" : lost ? "off" : "wait";
+  $("state-text").textContent = waits ? "Waits" : on ? "Connected" : lost ? "Reconnecting …" : "Connecting …";
 }
 
 // --- the page ---
@@ -603,6 +651,7 @@ function arrange() {
   for (const p of panes) {
     if (want.includes(p)) continue;
     p.stop();
+    p.waits.hidden = true;
     p.last = 0;
   }
   $("panes").replaceChildren(...want.map((p) => p.root));
@@ -662,6 +711,7 @@ async function begin() {
     if (document.hidden) away = setTimeout(() => panes.forEach((p) => p.stop()), 20000);
     else arrange();
   });
+  for (const what of ["focus", "pointerdown", "keydown"]) window.addEventListener(what, busy);
   document.addEventListener("keydown", (e) => {
     if (e.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) { e.preventDefault(); (active || panes[0]).input.focus(); }
     const n = e.altKey && !e.ctrlKey && !e.metaKey ? Number(e.key) : 0;

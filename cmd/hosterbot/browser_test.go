@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -147,6 +148,19 @@ func (p *page) keys(keys string) {
 	p.do(chromedp.KeyEvent(keys))
 }
 
+// enter presses Enter as a keyboard does: what the page makes of the key itself
+// takes its usual effect away.
+func (p *page) enter() {
+	p.t.Helper()
+	down := input.DispatchKeyEventParams{Type: kb.KeyDown, Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: '\r', Text: "\r"}
+	up := down
+	up.Type, up.Text = kb.KeyUp, ""
+	for _, e := range []input.DispatchKeyEventParams{down, up} {
+		_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, e)
+		require.NoError(p.t, err)
+	}
+}
+
 // focus puts the focus on an element once it is there.
 func (p *page) focus(selector string) {
 	p.t.Helper()
@@ -187,14 +201,33 @@ func (p *page) size(width, height int64, theme string) {
 	require.NoError(p.t, err)
 }
 
-// picture writes what the window shows into a file, if the test is to rewrite
-// its files.
+// picture writes what the window shows into a file of the README, if the test
+// is to rewrite its files.
 func (p *page) picture(name string) {
 	p.t.Helper()
-	if !*update {
+	if *update {
+		p.shot(name)
+	}
+}
+
+// tabTo presses Tab, or Shift and Tab, until the focus is on what has a name,
+// and shows that it is there.
+func (p *page) tabTo(back bool, name string) {
+	p.t.Helper()
+	var seen []string
+	for range 80 {
+		if back {
+			p.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		} else {
+			p.keys(kb.Tab)
+		}
+		at := eval[string](p, `(e => e.value && e.type === "radio" ? e.value : e.innerText || "")(document.activeElement)`)
+		seen = append(seen, at)
+		if at != name {
+			continue
+		}
+		require.True(p.t, eval[bool](p, `(e => getComputedStyle(e.type === "radio" ? e.nextElementSibling : e).outlineStyle !== "none")(document.activeElement)`), "nobody sees that the focus is on %s", name)
 		return
 	}
-	data, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	require.NoError(p.t, err)
-	require.NoError(p.t, os.WriteFile(name, data, 0o644))
+	require.Failf(p.t, "not reached", "%s is not among %q", name, seen)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -50,4 +51,71 @@ func TestBrowser(t *testing.T) {
 			require.True(t, strings.HasPrefix(line, "http://127.0.0.1:"), "%s leaves this machine", line)
 		}
 	}
+}
+
+// TestBrowserByKeyboard: ana runs a command with what the box offers, confirms,
+// fills the form, and becomes dia, who approves and hears of the end. No key
+// but letters, Tab, Enter and the arrows is touched, and no mouse.
+func TestBrowserByKeyboard(t *testing.T) {
+	p, _, ok := openPage(t, "", nil)
+	if !ok {
+		return
+	}
+	p.size(900, 900, "light")
+	p.until(`document.activeElement === document.querySelector(` + quote(pane(0)+" .box input") + `)`)
+	p.keys("vm de")
+	p.see(pane(0)+" .options", "delete")
+	p.keys(kb.ArrowDown)
+	p.enter()
+	p.see(pane(0)+" .options", "4003")
+	p.keys("4003 --force")
+	p.see(pane(0)+" .hint", "vm delete VM [--force]")
+	p.enter()
+	p.see(pane(0)+" .buttons", "Confirm")
+	p.tabTo(true, "Confirm")
+	p.enter()
+	p.until(`document.activeElement.id.endsWith("-reason")`)
+	p.keys("INC-42" + kb.Tab + "4003")
+	p.tabTo(false, "Confirm")
+	p.enter()
+	p.see(pane(0)+" .card .buttons", "Approve")
+	p.tabTo(true, "Cancel")
+	p.tabTo(true, "ana")
+	p.keys(kb.ArrowRight + kb.ArrowRight + kb.ArrowRight)
+	p.see(pane(0)+" .card", "ana asks")
+	p.until(`document.querySelector(` + quote(pane(0)) + `).getAttribute("aria-label") === "What dia sees"`)
+	p.tabTo(false, "Approve")
+	p.enter()
+	p.see(pane(0), "Done: Delete VM")
+	p.until(`[...document.querySelectorAll("[role=status]")].some(e => e.textContent.includes("ana: done"))`)
+	p.tabTo(false, "Send")
+	require.Empty(t, p.problems.String())
+}
+
+// TestBrowserManyWindows: more windows than a browser has connections for. The
+// newest work, the oldest say that they wait, and go on when they are used.
+func TestBrowserManyWindows(t *testing.T) {
+	first, _, ok := openPage(t, "", nil)
+	if !ok {
+		return
+	}
+	windows := []*page{first}
+	for range 7 {
+		windows = append(windows, first.second())
+	}
+	last := windows[7]
+	first.see("#state", "Waits")
+	first.see(pane(0)+" .waits", "Use this one, and it goes on")
+	last.size(1440, 900, "light")
+	last.types(0, "backup create 4001")
+	last.see(pane(1), "Back up VM")
+	require.NotContains(t, eval[string](first, `document.body.innerText`), "Back up VM")
+	first.focus(pane(0) + " .box input")
+	first.keys("vm")
+	first.see(pane(0), "Back up VM")
+	first.see("#state", "Connected")
+	first.until(`[...document.querySelectorAll(".waits")].every(e => e.hidden)`)
+	first.types(0, "whoami")
+	first.see(pane(0), "You are ana")
+	require.Empty(t, first.problems.String()+last.problems.String())
 }
