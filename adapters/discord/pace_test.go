@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -72,6 +73,51 @@ func TestDiscordAsksToWait(t *testing.T) {
 		s.pass(90 * time.Second)
 		_, err = s.a.Post(s.t.Context(), place(homeID), "key", bot.Card{Title: "Later"})
 		require.NoError(s.t, err)
+	})
+}
+
+func TestOneSlowEditHoldsUpNoOthers(t *testing.T) {
+	play(t, &stub{}, func(s *scene) {
+		slow, err := s.a.Post(s.t.Context(), place(homeID), "slow", bot.Card{Title: "Slow"})
+		require.NoError(s.t, err)
+		other, err := s.a.Post(s.t.Context(), place(homeID), "other", bot.Card{Title: "Other"})
+		require.NoError(s.t, err)
+		wrong, arrived, let := s.slow()
+		defer let()
+		s.next("PATCH /channels/{channel_id}/messages/{message_id}", wrong)
+		ended := make(chan error, 1)
+		go func() { ended <- s.a.Edit(s.t.Context(), slow, bot.Card{Title: "Slow, edited"}) }()
+		<-arrived
+		began := s.clock.Now()
+		require.NoError(s.t, s.a.Edit(s.t.Context(), other, bot.Card{Title: "Other, edited"}))
+		d := s.command("ana", homeID, "vm list")
+		require.True(s.t, d.acked(patience))
+		require.Less(s.t, s.clock.Now().Sub(began), time.Second)
+		let()
+		require.NoError(s.t, <-ended)
+	})
+}
+
+func TestResultsGoBeforeProgress(t *testing.T) {
+	play(t, &stub{}, func(s *scene) {
+		ref, err := s.a.Post(s.t.Context(), place(homeID), "root", bot.Card{Title: "Root"})
+		require.NoError(s.t, err)
+		for range 4 { // one call is left in the channel's bucket of edits
+			require.NoError(s.t, s.a.Edit(s.t.Context(), ref, bot.Card{Title: "Edited"}))
+		}
+		moved := make(chan error, 1)
+		go func() {
+			moved <- s.a.Edit(s.t.Context(), ref, bot.Card{Title: "Moving", Bar: &bot.Bar{Fraction: 0.5, Word: "runs"}})
+		}()
+		synctest.Wait()
+		began := s.clock.Now()
+		require.NoError(s.t, s.a.Edit(s.t.Context(), ref, bot.Card{Title: "Done"}))
+		require.Zero(s.t, s.clock.Now().Sub(began), "the place that progress leaves free")
+		s.mu.Lock()
+		require.Contains(s.t, s.messages[0].reading(), "Done")
+		s.mu.Unlock()
+		<-moved
+		require.Zero(s.t, s.limited)
 	})
 }
 

@@ -149,12 +149,16 @@ func TestAChangedCommandIsWrittenOnceAndAnUnchangedOneNever(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			there := maps.Clone(first[0])
+			other := object{"id": "700000000000000001", "name": "deploy", "type": 1.0, "description": "Another tool's", "application_id": appID, "guild_id": guildID}
 			c.spoil(there)
 			play(t, &stub{}, func(s *scene) {
 				s.pass(time.Minute)
 				require.Zero(s.t, s.count(create))
 				require.Equal(s.t, c.edits, s.count(edit))
-			}, func(f *fake, _ *discord.Options) { f.guilds[guildID].commands = []object{there} })
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				require.Equal(s.t, []object{other, s.guilds[guildID].commands[1]}, s.guilds[guildID].commands, "another tool's command stays")
+			}, func(f *fake, _ *discord.Options) { f.guilds[guildID].commands = []object{other, there} })
 		})
 	}
 }

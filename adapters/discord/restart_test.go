@@ -20,7 +20,7 @@ import (
 func TestRollingRestartsLoseNothing(t *testing.T) {
 	t.Parallel()
 	const rounds = 3
-	b := newWorld(t, adaptertest.Settings{Scale: 0.1})
+	b := newWorld(t, adaptertest.Settings{Scale: 0.1}) // a wish has to outlive a restart
 	var acked, lives atomic.Int64
 	// does lets somebody do something until it is acknowledged, waits for its
 	// answer, and is false if that was that the bot shuts down.
