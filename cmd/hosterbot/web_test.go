@@ -29,7 +29,6 @@ func TestBrowser(t *testing.T) {
 	p.focus(pane(0) + " .box input")
 	p.keys("vm delete 4009")
 	p.see("#policy", "needs approval")
-	p.picture("../../.github/web-light.png")
 	p.do(chromedp.Reload())
 	p.see(pane(1), "Approve")
 	other := p.second()
