@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -70,8 +71,13 @@ func TestBrowserIsForEverybody(t *testing.T) {
 	require.Empty(t, eval[string](p, axe+`; ""`))
 	p.keys("vm delete 4009")
 	p.see("#policy", "needs approval")
+	p.keys(kb.Escape)
 	p.settled()
 	p.picture("../../.github/web-light.png")
+	p.size(390, 844, "dark")
+	eval[bool](p, `([...document.querySelectorAll(".msg")].find(e => e.innerText.includes("Back up")).scrollIntoView(), true)`)
+	p.settled()
+	p.picture("../../.github/web-dark.png")
 	p.clear(0)
 	look := func(name string) {
 		t.Helper()

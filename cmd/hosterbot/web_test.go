@@ -41,7 +41,6 @@ func TestBrowser(t *testing.T) {
 	p.types(0, "backup create 4001")
 	p.see(pane(0)+" .bar-text", "%")
 	p.size(390, 844, "dark")
-	p.picture("../../.github/web-dark.png")
 	p.size(1440, 900, "light")
 	p.see(pane(1), "Done: Back up VM")
 	require.Empty(t, p.problems.String(), "nothing breaks the page's own rules")
