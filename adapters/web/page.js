@@ -161,8 +161,10 @@ class Pane {
       this.options, this.waits, this.error, this.hint,
       el("div", "row", {}, el("div", "slash", {}, el("span", "mono", { "aria-hidden": "true" }, "/"), this.input),
         el("button", "btn primary", { type: "submit" }, "Send")));
-    this.root = el("section", "pane", {}, this.who, this.log, this.jump, this.ask, this.box, this.live);
-    this.log.addEventListener("scroll", () => { if (this.atBottom()) this.jump.hidden = true; });
+    this.root = el("section", "pane", {}, this.who, this.log, el("div", "below", {}, this.jump), this.ask, this.box, this.live);
+    this.low = true;
+    this.log.addEventListener("scroll", () => { this.low = this.atBottom(); if (this.low) this.jump.hidden = true; });
+    new ResizeObserver(() => { if (this.low) this.bottom(); }).observe(this.log); // a form opens, or the window gets another size
   }
 
   name() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -29,6 +30,15 @@ const cut = `[...document.querySelectorAll("body *")].filter(e => {
 	const r = e.getBoundingClientRect();
 	return r.right > innerWidth + 1 || r.left < -1 || r.bottom > innerHeight + 1;
 }).map(e => e.tagName + "." + e.className).join(" ")`
+
+// covered finds what is to be pressed or filled in, and lies below something
+// else.
+const covered = `[...document.querySelectorAll(".ask button, .ask input, .box button, .box input, .top button, .jump")].filter(e => {
+	const r = e.getBoundingClientRect(), y = r.top + r.height / 2;
+	const asks = e.closest(".asks"), box = asks ? asks.getBoundingClientRect() : null;
+	if (!e.checkVisibility() || box && (y < box.top || y > box.bottom)) return false;
+	return [.1, .5, .9].some(x => !e.contains(document.elementFromPoint(r.left + r.width * x, y)));
+}).map(e => e.tagName + " " + e.innerText).join(" ")`
 
 // busy is a conversation in which everything stands at once: a table, a bar
 // that moves, an approval that waits, and a form.
@@ -59,11 +69,22 @@ func TestBrowserIsForEverybody(t *testing.T) {
 	p.size(1440, 900, "light")
 	busy(p)
 	require.Empty(t, eval[string](p, axe+`; ""`))
+	p.keys("vm delete 4009")
+	p.see("#policy", "needs approval")
+	p.keys(kb.Escape)
+	p.settled()
+	p.picture("../../.github/web-light.png")
+	p.size(390, 844, "dark")
+	eval[bool](p, `([...document.querySelectorAll(".msg")].find(e => e.innerText.includes("Back up")).scrollIntoView(), true)`)
+	p.settled()
+	p.picture("../../.github/web-dark.png")
+	p.clear(0)
 	look := func(name string) {
 		t.Helper()
 		p.settled()
 		p.shot(filepath.Join(t.ArtifactDir(), name+".png"))
 		require.Empty(t, eval[string](p, cut), name)
+		require.Empty(t, eval[string](p, covered), name)
 		eval[string](p, `window.axeFound = null; `+violations+`; ""`)
 		p.until(`window.axeFound !== null`)
 		require.Empty(t, eval[string](p, `window.axeFound`), name)
@@ -76,8 +97,10 @@ func TestBrowserIsForEverybody(t *testing.T) {
 			p.keys("vm delete 400")
 			p.see(pane(0)+" .options", "4009")
 			look(name + "-typing")
+			p.clear(0)
 			p.types(0, "vm create --template Debian12.0")
 			p.see(pane(0)+" .ask h2", "vm create")
+			eval[bool](p, `(document.querySelector(".jump").hidden = false, true)`) // as if something new stood below
 			look(name + "-form")
 			p.press(0, "Close")
 			p.until(`document.querySelector(".ask") === null`)
@@ -91,6 +114,12 @@ func TestBrowserIsForEverybody(t *testing.T) {
 		}
 	}
 	require.Empty(t, p.problems.String())
+}
+
+// clear empties a command box.
+func (p *page) clear(i int) {
+	p.t.Helper()
+	eval[bool](p, `(e => (e.value = "", e.dispatchEvent(new Event("input")), true))(document.querySelector(`+quote(pane(i)+" .box input")+`))`)
 }
 
 // tab shows a part of a page that is too narrow for all.
