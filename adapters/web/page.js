@@ -656,7 +656,10 @@ function arrange() {
     p.waits.hidden = true;
     p.last = 0;
   }
-  $("panes").replaceChildren(...want.map((p) => p.root));
+  for (const p of panes) { // what stays is not moved: it keeps the focus
+    if (!want.includes(p)) p.root.remove();
+    else if (!p.root.isConnected) $("panes").append(p.root);
+  }
   for (const p of want) {
     p.root.classList.toggle("solo", !two);
     if (!p.abort && !document.hidden) p.start();

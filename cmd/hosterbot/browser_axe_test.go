@@ -48,13 +48,7 @@ func busy(p *page) {
 	p.see(pane(0), "As a file")
 	p.types(0, "backup create 4001")
 	p.see(pane(0)+" .bar-text", "20 %")
-	p.types(0, "vm delete 4003 --force")
-	p.press(0, "Confirm")
-	p.fills(0, "reason", "INC-42: the disk of the staging machine is full")
-	p.fills(0, "target", "4003")
-	p.press(0, "Confirm")
-	p.see(pane(1), "Approve")
-	p.focus(pane(0) + " .box input")
+	p.asksToDelete("INC-42: the disk of the staging machine is full")
 }
 
 // TestBrowserIsForEverybody: in a busy conversation nothing breaks a rule of

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +26,43 @@ type page struct {
 	t        *testing.T
 	ctx      context.Context
 	link     string
+	wire     *wire
 	problems *shared // what the browser complained about
 	asked    *shared // the address of every request
+}
+
+// wire is what a browser reaches the page by. It can be cut.
+type wire struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+	down  bool
+}
+
+// Accept implements net.Listener.
+func (w *wire) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down {
+		_ = c.Close()
+	}
+	w.conns = append(w.conns, c)
+	return c, nil
+}
+
+// cut ends every connection, and each new one until it is mended.
+func (w *wire) cut(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = down
+	for _, c := range w.conns {
+		_ = c.Close()
+	}
+	w.conns = nil
 }
 
 // browserFor bounds one step in the browser: a machine that runs many tests is
@@ -54,7 +90,8 @@ func openPage(t *testing.T, policy string, set func(*demo)) (*page, *scene, bool
 	require.NoError(t, err)
 	serving, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
-	go func() { served <- s.web.Serve(serving, l) }()
+	wire := &wire{Listener: l}
+	go func() { served <- s.web.Serve(serving, wire) }()
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-served)
@@ -66,7 +103,7 @@ func openPage(t *testing.T, policy string, set func(*demo)) (*page, *scene, bool
 	)
 	allocator, endAllocator := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	t.Cleanup(endAllocator)
-	p := &page{t: t, link: s.web.Link(l.Addr().String())}
+	p := &page{t: t, link: s.web.Link(l.Addr().String()), wire: wire}
 	p.window(allocator)
 	return p, s, true
 }
@@ -190,6 +227,19 @@ func (p *page) fills(i int, name, value string) {
 	p.t.Helper()
 	p.focus(pane(i) + ` .ask [id$="-` + name + `"]`)
 	p.keys(value)
+}
+
+// asksToDelete asks for the delete of VM 4003 in the first pane, until the
+// second shows it.
+func (p *page) asksToDelete(reason string) {
+	p.t.Helper()
+	p.types(0, "vm delete 4003 --force")
+	p.press(0, "Confirm")
+	p.fills(0, "reason", reason)
+	p.fills(0, "target", "4003")
+	p.press(0, "Confirm")
+	p.see(pane(1), "Approve")
+	p.focus(pane(0) + " .box input")
 }
 
 // size makes the window as large as a screen, in a theme.

@@ -199,7 +199,7 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	terminal := !c.scripted() && isTerminal(p)
 	width, height := size(p, terminal)
 	d.console = console.New(console.Options{
-		In: p.in, Out: p.out, Terminal: terminal, Color: terminal && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb",
+		In: p.in, Out: p.out, Terminal: terminal, Color: terminal && colored(p.env),
 		Width: width, Height: height, Home: bot.Place{Place: home}, Channel: "#ops", Platforms: []string{"slack", "discord", "demo"},
 		People: append(d.policy.Current().People(), stranger(d.policy.Current())...), Clock: d.clock, Control: d,
 		Session: fmt.Sprint(time.Now().UnixNano()), // not the script's clock: a store that is kept knows its keys
@@ -265,6 +265,9 @@ func stranger(snap *policy.Snapshot) []string {
 	}
 	return []string{"eve"}
 }
+
+// colored tells whether a terminal wants colours: https://no-color.org
+func colored(env func(string) string) bool { return env("NO_COLOR") == "" && env("TERM") != "dumb" }
 
 func isTerminal(p *program) bool {
 	out, ok := p.out.(*os.File)

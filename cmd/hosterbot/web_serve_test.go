@@ -159,3 +159,17 @@ func TestBrowserHostilePage(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, ops)
 }
+
+func TestNoColor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		env  map[string]string
+		want bool
+	}{
+		"a usual terminal":         {map[string]string{"TERM": "xterm"}, true},
+		"NO_COLOR":                 {map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, false},
+		"NO_COLOR without a value": {map[string]string{"TERM": "xterm", "NO_COLOR": ""}, true},
+		"a terminal that has none": {map[string]string{"TERM": "dumb"}, false},
+	} {
+		require.Equal(t, tt.want, colored(func(key string) string { return tt.env[key] }), name)
+	}
+}

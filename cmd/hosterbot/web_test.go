@@ -20,13 +20,7 @@ func TestBrowser(t *testing.T) {
 	p.types(0, "vm list")
 	p.see(pane(0), "As a file")
 	require.NotContains(t, eval[string](p, `document.querySelector("`+pane(1)+`").textContent`), "As a file", "what ana was told is not in dia's pane")
-	p.types(0, "vm delete 4003 --force")
-	p.press(0, "Confirm")
-	p.fills(0, "reason", "INC-42")
-	p.fills(0, "target", "4003")
-	p.press(0, "Confirm")
-	p.see(pane(1), "Approve")
-	p.focus(pane(0) + " .box input")
+	p.asksToDelete("INC-42")
 	p.keys("vm delete 4009")
 	p.see("#policy", "needs approval")
 	p.do(chromedp.Reload())
@@ -37,10 +31,13 @@ func TestBrowser(t *testing.T) {
 	for _, w := range []*page{p, other} {
 		w.see(pane(0), "Done: Delete VM")
 		w.see(pane(1), "dia approved")
+		w.see("#calls .changes", "server/4003/delete")
 	}
 	p.types(0, "backup create 4001")
 	p.see(pane(0)+" .bar-text", "%")
 	p.size(390, 844, "dark")
+	p.until(`document.querySelector(` + quote(pane(1)) + `) === null`)
+	require.True(t, eval[bool](p, `document.activeElement === document.querySelector(`+quote(pane(0)+" .box input")+`)`), "who types goes on where one pane is taken away")
 	p.size(1440, 900, "light")
 	p.see(pane(1), "Done: Back up VM")
 	require.Empty(t, p.problems.String(), "nothing breaks the page's own rules")
@@ -116,4 +113,25 @@ func TestBrowserManyWindows(t *testing.T) {
 	first.types(0, "whoami")
 	first.see(pane(0), "You are ana")
 	require.Empty(t, first.problems.String()+last.problems.String())
+}
+
+// TestBrowserReconnects: a page that was cut off says so, and is told once what
+// it has missed.
+func TestBrowserReconnects(t *testing.T) {
+	p, s, ok := openPage(t, "", nil)
+	if !ok {
+		return
+	}
+	s.play("ana: backup create 4001", "wait 1")
+	p.see(pane(0), "Done: Back up VM 4001")
+	eval[bool](p, `(document.querySelector(".messages > .msg").dataset.stays = "yes", true)`)
+	p.wire.cut(true)
+	p.see("#state", "Reconnecting")
+	s.play("ana: backup create 4002", "wait 2")
+	require.NotContains(t, eval[string](p, `document.body.innerText`), "Back up VM 4002")
+	p.wire.cut(false)
+	p.see("#state", "Connected")
+	p.see(pane(0), "Done: Back up VM 4002")
+	require.True(t, eval[bool](p, `document.querySelector(".messages > .msg").dataset.stays === "yes"`), "what it knows it is not told again")
+	require.Equal(t, []string{"✓Done: Back up VM 4001 (web-1)", "✓Done: Back up VM 4002"}, eval[[]string](p, `[...document.querySelectorAll(`+quote(pane(0)+" .messages > .msg > .main > .card > .title")+`)].map(e => e.innerText)`))
 }
