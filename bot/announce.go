@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"hosterbot/bot/fail"
@@ -30,6 +29,20 @@ func (b *Bot) owed(op *Operation, kind OwedKind, c Card) []Owed {
 		out = append(out, Owed{Op: op.ID, Place: p, Kind: kind, Card: c, Version: op.Version, At: b.clock.Now()})
 	}
 	return out
+}
+
+// owedUnknown is what is owed when nobody knows how an operation ended.
+func (b *Bot) owedUnknown(op *Operation, more ...string) []Owed {
+	line := Card{Tone: Warn, Title: "Outcome unknown", Lines: append([]string{op.Outcome}, more...)}
+	return append(b.owed(op, OwedRoot, Card{}), b.owed(op, OwedLine, line)...)
+}
+
+// pinging makes messages ping people, each under the names of its own chat.
+func (b *Bot) pinging(owed []Owed, people []string) []Owed {
+	for i := range owed {
+		owed[i].Card.Mentions = b.accounts(people, owed[i].Place.Platform)
+	}
+	return owed
 }
 
 // threadKey names the thread that an owed message belongs to. Messages of one
@@ -202,37 +215,15 @@ func (b *Bot) sendOwed(ctx context.Context, o Owed) (Thread, error) {
 	if place.Thread == "" {
 		place.Thread = t.Root.ID
 	}
-	o.Card.Mentions = b.concerned(ctx, &op, &o)
+	if o.Kind == OwedEnd {
+		o.Card.Mentions = b.accounts([]string{op.Person}, o.Place.Platform)
+	}
 	_, err = a.Post(ctx, place, fmt.Sprintf("owed/%d", o.Seq), o.Card)
 	var post *PostError
 	if errors.As(err, &post) && post.Gone && place.Thread == t.Root.ID { // somebody deleted the root: it is posted anew
 		t.Root = Ref{}
 	}
 	return t, err
-}
-
-// concerned are the accounts that a message in a thread pings: the requester of
-// what has ended, everybody who may have to settle it where a person has to,
-// and who may approve what has lost a vote.
-func (b *Bot) concerned(ctx context.Context, op *Operation, o *Owed) []Account {
-	people := []string{op.Person}
-	switch {
-	case o.Kind == OwedEnd:
-	case o.Card.Tone != Warn:
-		return nil
-	case op.State == Pending:
-		return b.mentions(ctx, op, o.Place.Platform)
-	case (op.State == NeedsHuman || op.State == LostTrack) && strings.HasPrefix(o.Card.Title, endWord(op.State)): // and no line before it
-		people = append(people, op.Voters()...) // what needed approvals is not for its requester to settle
-	default:
-		return nil
-	}
-	snap := b.policy.Current()
-	accounts := make([]Account, len(people))
-	for i, person := range people {
-		accounts[i] = b.account(snap, person, o.Place.Platform)
-	}
-	return accounts
 }
 
 // thread is the root message of an operation in a place, as it is known.

@@ -25,9 +25,8 @@ const (
 // begin makes an operation of a command that changes something: it decides,
 // stores it, acknowledges, and only then reads the target.
 //
-// What it takes to get there is done below recorded, and what was read is worked
-// on below prepared: here wait a thousand people at once for their turn to read,
-// each with the stack that these few calls need.
+// A thousand people may wait here at once for their turn to read, so recorded has
+// returned by then and prepared is not yet called: both need a large stack.
 func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
 	op := b.recorded(ctx, key, answer, who, p, w)
 	switch {
@@ -232,118 +231,6 @@ func (b *Bot) places(ctx context.Context, who asker, r policy.Requirement) ([]Pl
 	return out, notes, nil
 }
 
-// prepare reads the target, decides with what it found, and shows the
-// requester what will be hit.
-func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Operation) {
-	stop := b.showWork(ctx, answer, op.Title)
-	cmd, _ := b.catalogue.Find(op.Command)
-	pv, err := b.preview(ctx, who, cmd, op)
-	b.prepared(ctx, answer, who, cmd, op, pv, err, stop)
-}
-
-// prepared goes on with what a preview has read, or with why it could not.
-func (b *Bot) prepared(ctx context.Context, answer Responder, who asker, cmd *Command, op *Operation, pv Preview, err error, stop func()) {
-	var card Card
-	if err != nil {
-		err = b.unprepared(ctx, who, op, err)
-	} else {
-		card, err = b.asked(ctx, who, cmd, *op, pv)
-	}
-	stop()
-	switch {
-	case errors.Is(err, ErrConflict): // somebody was faster: the store knows
-		b.answerState(ctx, answer, who, op.ID)
-	case err != nil:
-		b.say(ctx, answer, b.withOp(b.refusal(err), op.ID))
-	default:
-		b.say(ctx, answer, card)
-	}
-}
-
-// unprepared ends an operation whose target could not be read.
-func (b *Bot) unprepared(ctx context.Context, who asker, op *Operation, err error) error {
-	var own *Error
-	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && errors.As(err, &own) {
-		own.Hint = strings.TrimSpace(own.Hint + " " + sentence("It may be because of "+b.busyText(ctx, busy)))
-	}
-	return b.giveUp(ctx, *op, who, Cancelled, err)
-}
-
-// asked decides with what was read, and returns what its requester is asked, or
-// told.
-func (b *Bot) asked(ctx context.Context, who asker, cmd *Command, op Operation, pv Preview) (Card, error) {
-	op.apply(pv)
-	a, err := b.decideOwn(ctx, who, cmd, op.Args, op.Targets, pv.Facts, true, op.BreakGlass != "")
-	if err != nil {
-		return Card{}, b.giveUp(ctx, op, who, Cancelled, err)
-	}
-	if !a.Allowed {
-		card := denial(who.snap, cmd, a)
-		op.EndedBy = ""
-		_, err := b.end(ctx, "", op, Denied, a.Why, commandRecord("denied", who, cmd, op.Args, op.Targets, a))
-		return b.withOp(card, op.ID), err
-	}
-	now := b.clock.Now()
-	op.Requirement, op.Rules, op.Policy = a.Requirement, a.Rules, who.snap.Hash()
-	op.Digest = op.Sum()
-	op.Expires = now.Add(b.scaled(confirmFor))
-	op.NextAt = op.Expires
-	if a.Requirement.Confirm == policy.ConfirmNone && !a.Requirement.Reason {
-		stored, err := b.confirmed(ctx, "", who, op)
-		return b.opCard(&stored, who), err
-	}
-	stored, err := b.advance(ctx, "", op, Record{Kind: "preview", Person: who.person, Digest: op.Digest})
-	if err != nil {
-		return Card{}, err
-	}
-	return b.confirmCard(ctx, who, &stored, a), nil
-}
-
-// preview reads the target for an operation.
-func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operation) (Preview, error) {
-	if cmd.Preview == nil {
-		return Preview{Title: op.Title, Facts: Facts{}}, nil
-	}
-	defer b.turn(ctx)()
-	c := b.call(ctx, who, cmd, op.Args, op.Targets)
-	c.Op = op
-	return cmd.Preview(ctx, c)
-}
-
-// apply takes over what the preview read.
-func (o *Operation) apply(pv Preview) {
-	if pv.Args != nil {
-		o.Args = pv.Args
-	}
-	if pv.Targets != nil {
-		o.Targets = pv.Targets
-	}
-	if pv.Title != "" {
-		o.Title = pv.Title
-	}
-	o.Fields, o.Loses, o.Fingerprint = pv.Fields, pv.Loses, pv.Fingerprint
-	o.Baseline, o.Lane, o.Expected = pv.Baseline, pv.Lane, pv.Expected
-	for _, n := range pv.Notes {
-		if !slices.Contains(o.Notes, n) {
-			o.Notes = append(o.Notes, n)
-		}
-	}
-	o.Backed, o.LastBackup = pv.Backed, pv.LastBackup
-}
-
-// giveUp ends an operation of which nothing was sent, and passes the error on.
-func (b *Bot) giveUp(ctx context.Context, op Operation, who asker, to State, cause error) error {
-	text := plainError(cause).Error()
-	var own *Error
-	if !errors.As(cause, &own) {
-		text = "Something went wrong."
-	}
-	if _, err := b.end(ctx, "", op, to, text, Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(text)}); err != nil {
-		b.log.Warn("operation not ended", "op", op.ID, "err", err)
-	}
-	return cause
-}
-
 // makeReady puts an operation into Ready: nobody has to say yes any more.
 func (b *Bot) makeReady(op *Operation, now time.Time) {
 	op.State = Ready
@@ -507,11 +394,13 @@ func (b *Bot) endTook(ctx context.Context, key string, op Operation, to State, o
 	}
 	w := Written{Audit: []Record{opRecord(&op, rec)}, Took: took}
 	if !op.Silent {
-		kind := OwedEnd
-		if !to.Final() { // a person will end it, and that is the end of its thread
-			kind = OwedLine
+		last := b.owed(&op, OwedEnd, b.endCard(&op))
+		if !to.Final() {
+			// A person will end it, and that is the end of its thread. What
+			// needed approvals is not for its requester to settle.
+			last = b.pinging(b.owed(&op, OwedLine, b.endCard(&op)), append([]string{op.Person}, op.Voters()...))
 		}
-		w.Owed = append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, kind, b.endCard(&op))...)
+		w.Owed = append(b.owed(&op, OwedRoot, Card{}), last...)
 	}
 	stored, err := b.store1(ctx, key, op, w)
 	if err == nil {

@@ -11,12 +11,14 @@
 //	authorise.go  may they: the policy decides on arguments, and again with facts
 //	read.go       a command that only looks: run, answer privately, record
 //	confirm.go    a command that changes something becomes an Operation:
-//	              store, acknowledge, read the target, show what will be hit
+//	              store and acknowledge it
+//	preview.go    read the target, decide again, show what will be hit
 //	vote.go       buttons and forms: confirm, approve, deny, cancel, and all others
 //	execute.go    read and decide everything again, take the lane and record the
 //	              intent in one transaction, send once
 //	outcome.go    what came of it, recorded before anything is said
 //	track.go      follow what the provider works on, over restarts
+//	recover.go    put right what a crash left behind
 //	rollback.go   go on with a store that is an older copy of itself
 //	settle.go     outcomes that nobody knows; secrets that only their owner sees
 //	announce.go   messages owed: root, thread, end, in order, coalesced

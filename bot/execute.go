@@ -219,7 +219,8 @@ func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error
 	op.Expires = now.Add(b.scaled(votesWithin(op.Requirement)))
 	op.NextAt = op.Expires
 	text := "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy. It needs another."
-	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: text})...)
+	line := b.pinging(b.owed(&op, OwedLine, Card{Tone: Warn, Title: text}), b.approvers(ctx, &op))
+	owed := append(b.owed(&op, OwedRoot, Card{}), line...)
 	_, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: text})
 	return true, err
 }

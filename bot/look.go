@@ -17,13 +17,13 @@ import (
 func (b *Bot) rootCard(ctx context.Context, op *Operation, platform string) Card {
 	c := b.opCard(op, asker{})
 	if op.State == Pending {
-		c.Mentions = b.mentions(ctx, op, platform)
+		c.Mentions = b.accounts(b.approvers(ctx, op), platform)
 	}
 	return c
 }
 
-// mentions are the accounts on a platform of up to five people who may approve.
-func (b *Bot) mentions(ctx context.Context, op *Operation, platform string) []Account {
+// approvers are up to five people who may approve an operation and have not.
+func (b *Bot) approvers(ctx context.Context, op *Operation) []string {
 	snap := b.policy.Current()
 	var by []string
 	for _, a := range op.Requirement.Approve {
@@ -31,12 +31,16 @@ func (b *Bot) mentions(ctx context.Context, op *Operation, platform string) []Ac
 	}
 	people := snap.Eligible(by, b.voteQuestion(op), b.memberFunc(ctx, snap))
 	voted := op.Voters()
-	var out []Account
-	for _, p := range people {
-		if slices.Contains(voted, p) || len(out) == maxMentioned {
-			continue
-		}
-		out = append(out, b.account(snap, p, platform))
+	people = slices.DeleteFunc(people, func(p string) bool { return slices.Contains(voted, p) })
+	return people[:min(len(people), maxMentioned)]
+}
+
+// accounts are where people are called on a platform.
+func (b *Bot) accounts(people []string, platform string) []Account {
+	snap := b.policy.Current()
+	out := make([]Account, len(people))
+	for i, person := range people {
+		out[i] = b.account(snap, person, platform)
 	}
 	return out
 }

@@ -29,11 +29,10 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 	op.State = Unknown
 	op.Outcome = unanswered(&op) + ", so nobody knows whether it was done. It is not sent again."
 	op.NextAt = now.Add(b.scaled(settleFirst))
-	owed := b.owed(&op, OwedRoot, Card{})
+	owed := b.owedUnknown(&op, last.Text)
 	if out.Settle {
 		op.Outcome = "The provider says that it failed. One read tells whether that is so."
-	} else {
-		owed = append(owed, b.owed(&op, OwedLine, Card{Tone: Warn, Title: "Outcome unknown", Lines: []string{op.Outcome, last.Text}})...)
+		owed = b.owed(&op, OwedRoot, Card{})
 	}
 	var stored Operation
 	err := b.keep(ctx, &op, func() (err error) {

@@ -58,7 +58,7 @@ func (b *Bot) disown(ctx context.Context, op Operation) error {
 	op.State, op.Looks, op.Expires = Unknown, 0, time.Time{}
 	op.Outcome = "The store was restored from an older copy, so nobody here knows how this ended. It is not sent again."
 	op.NextAt = b.clock.Now().Add(b.scaled(settleFirst))
-	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Warn, Title: "Outcome unknown", Lines: []string{op.Outcome}})...)
+	owed := b.owedUnknown(&op)
 	_, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: "rollback"})
 	return err
 }

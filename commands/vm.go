@@ -94,12 +94,17 @@ func (p *provider) listVMs(ctx context.Context, c *bot.Call) (bot.Card, error) {
 
 // noneLike says that no VM is as asked, and how they are.
 func noneLike(vms []vmNow) string {
-	var states, templates []string
-	for i := range vms {
-		states, templates = append(states, bot.Code(vms[i].status.State)), append(templates, bot.Code(vms[i].config.Template))
+	known := func(of func(*vmNow) string) string {
+		var all []string
+		for i := range vms {
+			if value := of(&vms[i]); value != "" {
+				all = append(all, value)
+			}
+		}
+		return inOneLine(slices.Compact(sorted(all)), bot.Code)
 	}
-	return "No VM is like that. They are in state " + strings.Join(slices.Compact(sorted(states)), ", ") +
-		", with template " + strings.Join(slices.Compact(sorted(templates)), ", ") + "."
+	return "No VM is like that. States: " + known(func(v *vmNow) string { return v.status.State }) +
+		". Templates: " + known(func(v *vmNow) string { return v.config.Template }) + "."
 }
 
 // matches tells whether the VM is what was asked for. One of which that cannot

@@ -91,8 +91,8 @@ func (s *screen) replace(b block) {
 }
 
 func (s *screen) add(out *strings.Builder, p printed) {
-	if most := kept; len(s.blocks) >= most {
-		s.blocks = slices.Delete(s.blocks, 0, len(s.blocks)-most+1)
+	if len(s.blocks) >= kept {
+		s.blocks = slices.Delete(s.blocks, 0, len(s.blocks)-kept+1)
 	}
 	s.blocks = append(s.blocks, p)
 	s.rows = s.draw(out, p)

@@ -13,8 +13,8 @@ import (
 
 const usageWatch = "watch [OPERATION | job JOB]"
 
-// second is how often what is watched is drawn again.
-const second = time.Second
+// watchEvery is how often what is watched is drawn again.
+const watchEvery = time.Second
 
 // watch keeps an operation in sight, below all else, until it has ended.
 type watch struct {
@@ -71,7 +71,7 @@ func (c *Console) unwatch() {
 
 // tick draws what is watched again each second: its time goes on.
 func (c *Console) tick(w *watch) {
-	c.opts.Clock.AfterFunc(second, func() {
+	c.opts.Clock.AfterFunc(watchEvery, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.watched == w && c.screen.terminal {

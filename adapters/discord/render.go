@@ -188,11 +188,7 @@ func (l *layout) add(text string) bool {
 // lines are paragraphs.
 func (l *layout) lines(what string, lines []string, mark string) {
 	for i, line := range lines {
-		text := markup(line)
-		if mark == smallMark {
-			text = small(line)
-		}
-		if l.add(text) {
+		if l.add(marked(line, mark)) {
 			continue
 		}
 		if rest := l.room - 8 - len(mark); rest > 100 { // the beginning of it, and the notice
@@ -232,16 +228,21 @@ func (l *layout) fields(fields []bot.Field) {
 // nothing of this.
 const noName = "\u200b"
 
+// smallMark begins a line of small print.
+const smallMark = "-# "
+
 // small is a note as it is set: in small print.
-func small(note string) string {
-	text := markup(note)
+func small(note string) string { return marked(note, smallMark) }
+
+// marked is a text each of whose lines begins with a mark. Of nothing it makes
+// nothing.
+func marked(line, mark string) string {
+	text := markup(line)
 	if blank(text) {
 		return ""
 	}
-	return smallMark + strings.ReplaceAll(text, "\n", "\n"+smallMark)
+	return mark + strings.ReplaceAll(text, "\n", "\n"+mark)
 }
-
-const smallMark = "-# "
 
 // notes stand last. Discord shows fields below the text, so behind fields they
 // are one too, if they fit into it.

@@ -391,20 +391,11 @@ func (d *demo) Wait(ctx context.Context, id int64) error {
 
 // Job implements console.Control.
 func (d *demo) Job(ctx context.Context, job int64) (int64, error) {
-	for before := int64(0); ; {
-		ops, err := d.now().store.Operations(ctx, bot.OperationFilter{Jobs: true, Before: before})
-		if err != nil {
-			return 0, err
-		}
-		for _, op := range ops {
-			if before = op.ID; op.Job != nil && op.Job.ID == job {
-				return op.ID, nil
-			}
-		}
-		if len(ops) == 0 {
-			return 0, fmt.Errorf("no operation here has job %d", job)
-		}
+	op, err := d.now().bot.OperationOfJob(ctx, job)
+	if errors.Is(err, bot.ErrNotFound) {
+		err = fmt.Errorf("no operation here has job %d", job)
 	}
+	return op.ID, err
 }
 
 // Policy implements console.Control.

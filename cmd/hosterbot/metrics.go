@@ -40,6 +40,7 @@ type meter struct {
 	reached   *prometheus.CounterVec
 	messages  *prometheus.CounterVec
 	panics    prometheus.Counter
+	endpoints sync.Map // those that have their series of calls
 }
 
 var (
@@ -138,8 +139,10 @@ func (m *meter) call(c hoster.Call) {
 	if c.Method == http.MethodGet {
 		kind = kindRead
 	}
-	for _, class := range classes { // so that an alert sees the first of each
-		m.calls.WithLabelValues(c.Endpoint, string(class))
+	if _, known := m.endpoints.LoadOrStore(c.Endpoint, true); !known {
+		for _, class := range classes { // so that an alert sees the first of each
+			m.calls.WithLabelValues(c.Endpoint, string(class))
+		}
 	}
 	m.calls.WithLabelValues(c.Endpoint, string(c.Class)).Inc()
 	m.callTook.WithLabelValues(kind).Observe(c.Took.Seconds())

@@ -1,0 +1,63 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+)
+
+// Recover puts right what a crash left behind: an intent without an outcome is
+// unknown. It is called once, before Run.
+func (b *Bot) Recover(ctx context.Context) error {
+	open, err := b.store.Open(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range open {
+		op, err := b.store.Operation(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := b.recoverOne(ctx, op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recoverOne puts one open operation right. A confirmation is private, and the
+// way to its requester ended with the process that asked for it, so what waits
+// for one is told where it was typed.
+func (b *Bot) recoverOne(ctx context.Context, op Operation) error {
+	now := b.clock.Now()
+	switch {
+	case op.State == Confirming && op.Digest == "":
+		// Told first, and once whatever happens in between: what has ended is
+		// not looked at again.
+		text := "The bot stopped before it could show what would be hit. Nothing was done: type it again."
+		if err := b.tellRequester(ctx, &op, Card{Tone: Warn, Title: "Not done: " + Code(op.Command), Lines: []string{text}}); err != nil {
+			return err
+		}
+		_, err := b.end(ctx, "", op, Cancelled, text, Record{Kind: "state", Text: text})
+		return err
+	case op.State == Confirming && now.Before(op.Expires):
+		return b.tellRequester(ctx, &op, Card{Title: "The bot was restarted. This still waits to be confirmed: " + op.Title,
+			Lines: []string{fmt.Sprintf("%s shows it with its buttons, until %s.", Code(fmt.Sprintf("op show %d", op.ID)), At(op.Expires))}})
+	case op.State == Intent:
+		op.State = Unknown
+		op.Outcome = "The bot stopped while the call was under way, so nobody knows whether it was done. It is not sent again."
+		op.NextAt = now.Add(b.scaled(settleFirst))
+		owed := b.owedUnknown(&op)
+		_, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: "restart after an intent"})
+		return err
+	}
+	return nil
+}
+
+// tellRequester owes a requester one message where the command was typed, once
+// for each operation.
+func (b *Bot) tellRequester(ctx context.Context, op *Operation, c Card) error {
+	c.Mentions = []Account{op.Account}
+	now := b.clock.Now()
+	o := Owed{Place: op.Place, Kind: OwedLine, Card: c, At: now}
+	return b.store.Append(ctx, now, fmt.Sprintf("told/%d", op.ID), Written{Owed: []Owed{o}})
+}
