@@ -151,7 +151,11 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 	var own *Error
 	if !errors.As(err, &own) || own.Kind == Unavailable {
 		b.log.Warn("target not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
-		return b.wait(ctx, op, "the target, which cannot be read: "+plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))
+		said := ""
+		if own != nil { // without its hint to try again: that is what waiting does
+			said = ": " + own.Text
+		}
+		return b.wait(ctx, op, "the target, which cannot be read"+said, b.clock.Now().Add(b.scaled(lookAgain)))
 	}
 	cmd, known := b.catalogue.Find(op.Command)
 	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && known && !cmd.Local {

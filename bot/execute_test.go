@@ -36,8 +36,9 @@ func TestOneAttempt(t *testing.T) {
 	}{
 		{"accepted, nothing to read: done", "vm start", bot.Outcome{Class: bot.Accepted, Done: "Started."}, nil, bot.Succeeded, 1, "Started."},
 		{"accepted and seen: done", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.Done), bot.Succeeded, 1, "Stopped."},
-		{"accepted and never seen: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.NotDone), bot.Succeeded, 1, "still not there"},
+		{"accepted and never seen: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.NotDone), bot.Succeeded, 1, "still not there: What was read."},
 		{"accepted and not readable: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, fails, bot.Succeeded, 1, "could not be read"},
+		{"accepted and not to be told: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.Unclear), bot.Succeeded, 1, "Accepted. What was read."},
 		{"accepted and something else is there: a person looks", "vm stop", bot.Outcome{Class: bot.Accepted}, seen(bot.Person), bot.LostTrack, 1, "not what was asked for"},
 		{"refused: failed, code and text shown", "vm start", bot.Outcome{Class: bot.Refused, Status: 404, Code: "0x01", Text: "no such vm", Means: "It is gone."}, nil, bot.Failed, 1, "no such vm"},
 		{"refused is not settled by reading", "vm stop", bot.Outcome{Class: bot.Refused, Text: "no"}, seen(bot.Done), bot.Failed, 1, "refused: no"},
@@ -54,7 +55,7 @@ func TestOneAttempt(t *testing.T) {
 		{"an outcome of nothing is no answer", "vm start", bot.Outcome{}, nil, bot.NeedsHuman, 1, "No answer came."},
 		{"0xa1 without a read: failed", "vm start", a1, nil, bot.Failed, 1, "failed to stop"},
 		{"0xa1 and no effect: failed", "vm stop", a1, seen(bot.NotDone), bot.Failed, 1, "failed to stop"},
-		{"0xa1 and the effect is there: done after all", "vm stop", a1, seen(bot.Done), bot.SettledDone, 1, "yet it is done"},
+		{"0xa1 and the effect is there: done after all", "vm stop", a1, seen(bot.Done), bot.SettledDone, 1, "failed (`failed to stop`), and yet it is done: What was read."},
 		{"0xa1 and not readable: unknown", "vm stop", a1, fails, bot.Unknown, 1, ""},
 		{"0xa1 and something else is there: a person", "vm stop", a1, seen(bot.Person), bot.NeedsHuman, 1, "What was read."},
 	} {
@@ -97,6 +98,47 @@ func TestOneAttempt(t *testing.T) {
 			require.Equal(t, tc.runs, w.api.tokens, "a token of the limiter each")
 		})
 	}
+}
+
+// TestWhatIsNotSeenIsNotCalledDone: the provider's yes is no proof.
+func TestWhatIsNotSeenIsNotCalledDone(t *testing.T) {
+	for _, is := range []bot.Settled{bot.Done, bot.NotDone, bot.Unclear} {
+		t.Run(string(is), func(t *testing.T) {
+			w := newWorld(t)
+			w.row("vm stop").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Accepted, Done: "Stopped."} }
+			w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: is, Text: "What was read."}, nil }
+			w.confirmed("ana", "vm stop 4009")
+			w.skip(10 * time.Minute)
+			require.Equal(t, bot.Succeeded, w.state(1))
+			root, thread := w.slack.roots(ops)[0].card, w.slack.thread(ops)
+			end := thread[len(thread)-1]
+			if is == bot.Done {
+				require.Equal(t, []bot.Tone{bot.Good, bot.Good}, []bot.Tone{root.Tone, end.Tone})
+				require.Contains(t, root.Title, "Done: ")
+				return
+			}
+			require.Equal(t, []bot.Tone{bot.Warn, bot.Warn}, []bot.Tone{root.Tone, end.Tone})
+			require.Contains(t, root.Title, "Not seen done: ")
+			require.Contains(t, end.Title, "ana: not seen done. Accepted")
+			require.Contains(t, root.Lines, "Look at it before you do it again: `vm show 4009`.")
+			require.NotContains(t, words(root)+words(end), "Done: ")
+		})
+	}
+}
+
+// TestAnUnknownOutcomeSaysWhatComesNext: whoever is woken by it has to know
+// whether there is something to do.
+func TestAnUnknownOutcomeSaysWhatComesNext(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm stop").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Unclear, Text: "Unclear."}, nil }
+	w.confirmed("ana", "vm stop 4009")
+	w.skip(time.Minute)
+	require.Equal(t, bot.Unknown, w.state(1))
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "Nothing to do yet: the bot looks whether it was done, until ")
+	w.skip(30 * time.Minute)
+	require.Equal(t, bot.NeedsHuman, w.state(1))
+	require.NotContains(t, words(w.slack.roots(ops)[0].card), "Nothing to do yet")
 }
 
 func TestTriesOfWhatWasNotSentArePaced(t *testing.T) {
@@ -334,11 +376,12 @@ func TestATargetThatIsGoneInvalidates(t *testing.T) {
 func TestAnUnreadableTargetWaitsAndThenExpires(t *testing.T) {
 	w := newWorld(t)
 	id := w.asked("4009")
-	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) { return bot.Preview{}, errors.New("502") }
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) { return bot.Preview{}, bot.Errorf(bot.Unavailable, "502.").WithHint("Try again in a moment.") }
 	w.press("cho", w.code(id, "approve"))
 	w.skip(9 * time.Minute)
 	require.Equal(t, bot.Ready, w.state(id))
 	require.Contains(t, words(w.slack.roots(ops)[0].card), "cannot be read")
+	require.NotContains(t, words(w.slack.roots(ops)[0].card), "ry again", "waiting does that")
 	require.Less(t, w.row("vm delete").previews, 50)
 	w.skip(2 * time.Minute)
 	require.Equal(t, bot.Expired, w.state(id))

@@ -96,11 +96,14 @@ func (b *Bot) opCard(op *Operation, who asker) Card {
 	case Unknown, NeedsHuman:
 		c.Tone, c.Title = Warn, "Outcome unknown: "+op.Title
 		c.Lines = append(c.Lines, op.Outcome)
+		if until := b.toldBy(op); !until.IsZero() {
+			c.Lines = append(c.Lines, "Nothing to do yet: the bot looks whether it was done, until "+At(until)+", and then asks a person if it cannot tell.")
+		}
 	case LostTrack:
 		c.Tone, c.Title = Warn, "Lost track: "+op.Title
 		c.Lines = append(c.Lines, op.Outcome)
 	default:
-		c.Tone, c.Title = endTone(op.State), endWord(op.State)+": "+op.Title
+		c.Tone, c.Title = endTone(op), endWord(op)+": "+op.Title
 		if op.Outcome != "" {
 			c.Lines = append(c.Lines, op.Outcome)
 		}
@@ -353,9 +356,9 @@ func (b *Bot) confirmedCard(op *Operation) Card {
 
 // endCard is the one message in the thread that ends it.
 func (b *Bot) endCard(op *Operation) Card {
-	c := Card{Op: op.ID, Tone: endTone(op.State), Title: Clean(op.Person) + ": " + lower(endWord(op.State)) + ". " + op.Outcome}
+	c := Card{Op: op.ID, Tone: endTone(op), Title: Clean(op.Person) + ": " + lower(endWord(op)) + ". " + op.Outcome}
 	if !op.State.Final() {
-		c.Title = endWord(op.State) + ". " + op.Outcome
+		c.Title = endWord(op) + ". " + op.Outcome
 	}
 	if len(op.Attempts) > 0 && op.State.Final() {
 		if took := b.clock.Now().Sub(op.Attempts[0].At); took >= time.Second {
@@ -380,10 +383,14 @@ func (b *Bot) endCard(op *Operation) Card {
 
 func lower(word string) string { return strings.ToLower(word[:1]) + word[1:] }
 
-// endWord is the state of an operation that has ended, as a headline.
-func endWord(s State) string {
-	switch s {
+// endWord is the state of an operation that has ended, as a headline. What was
+// accepted and never seen is not called done.
+func endWord(op *Operation) string {
+	switch op.State {
 	case Succeeded:
+		if op.Unseen {
+			return "Not seen done"
+		}
 		return "Done"
 	case SettledDone:
 		return "Done after all"
@@ -400,13 +407,16 @@ func endWord(s State) string {
 	case NeedsHuman:
 		return "A person has to look"
 	}
-	word := string(s)
+	word := string(op.State)
 	return strings.ToUpper(word[:1]) + word[1:]
 }
 
-func endTone(s State) Tone {
-	switch s {
+func endTone(op *Operation) Tone {
+	switch op.State {
 	case Succeeded, SettledDone, ResolvedDone:
+		if op.Unseen {
+			return Warn
+		}
 		return Good
 	case Failed, SettledNotDone:
 		return Bad

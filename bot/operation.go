@@ -163,6 +163,7 @@ type Operation struct {
 	Told     bool          `json:"told,omitempty"`  // the break-glass notice is out
 	Job      *Job          `json:"job,omitempty"`
 	Expected time.Duration `json:"expected,omitempty"`
+	Unseen   bool          `json:"unseen,omitempty"`   // it was accepted, and its effect was not seen
 	Outcome  string        `json:"outcome,omitempty"`  // how it ended, in a sentence
 	Hint     string        `json:"hint,omitempty"`     // what to do next
 	Code     string        `json:"code,omitempty"`     // the provider's code

@@ -57,7 +57,7 @@ func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Oper
 		}
 		if v.Is == Done {
 			op.Hint = ""
-			_, err := b.end(ctx, "", op, SettledDone, "The provider said that it failed, and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
+			_, err := b.end(ctx, "", op, SettledDone, "The provider said that it failed ("+Code(text)+"), and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
 			return err
 		}
 	}
