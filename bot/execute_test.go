@@ -376,7 +376,9 @@ func TestATargetThatIsGoneInvalidates(t *testing.T) {
 func TestAnUnreadableTargetWaitsAndThenExpires(t *testing.T) {
 	w := newWorld(t)
 	id := w.asked("4009")
-	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) { return bot.Preview{}, bot.Errorf(bot.Unavailable, "502.").WithHint("Try again in a moment.") }
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) {
+		return bot.Preview{}, bot.Errorf(bot.Unavailable, "502.").WithHint("Try again in a moment.")
+	}
 	w.press("cho", w.code(id, "approve"))
 	w.skip(9 * time.Minute)
 	require.Equal(t, bot.Ready, w.state(id))

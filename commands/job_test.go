@@ -45,6 +45,11 @@ func TestJobsOfOurs(t *testing.T) {
 	_, err := w.read("job reveal 15")
 	_, said := personal(t, err)
 	require.Contains(t, said, "Job `15` has made no VM yet")
+	w.knows(kept(made, 17, bot.Failed))
+	_, err = w.read("job reveal 15")
+	_, said = personal(t, err)
+	require.Contains(t, said, "Job `15` has made no VM, so it has no password: operation 17 is `failed`.")
+	w.knows(kept(made, 17, bot.Following))
 
 	require.Equal(t, bot.Finished, w.end(made).Phase)
 	w.knows(kept(made, 17, bot.Succeeded))

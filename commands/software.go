@@ -30,10 +30,10 @@ func (p *provider) softwareListRow() bot.Command {
 			}
 			card := bot.Card{Title: "Software", Table: &bot.Table{
 				Columns: []bot.Column{{Name: "Package"}, {Name: "Description"}},
-				Empty:   "The provider lists none.",
+				Empty:   "The provider names none. What is not listed can be installed all the same, if you know what it is called.",
 			}}
 			for _, pack := range packages {
-				card.Table.Rows = append(card.Table.Rows, []string{bot.Code(pack.Name), bot.Clean(pack.Description)})
+				card.Table.Rows = append(card.Table.Rows, []string{bot.Code(pack.Name), bot.CleanMax(pack.Description, 200)})
 			}
 			return card, nil
 		},
