@@ -163,7 +163,11 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 	}
 	if op.Digest == "" { // nobody was asked about it, so nothing is invalidated
 		op.Hint = own.Hint
-		_, err := b.end(ctx, "", op, Cancelled, own.Text+" Nothing was done.", Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
+		text := own.Text + " Nothing was done."
+		if known && cmd.Local { // what is told of another operation was done
+			text = own.Text + " This command changed nothing."
+		}
+		_, err := b.end(ctx, "", op, Cancelled, text, Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
 		return err
 	}
 	op.Hint = own.Hint
@@ -367,7 +371,7 @@ func (b *Bot) holder(ctx context.Context, lane string, self int64) int64 {
 
 // busyText says who holds a lane: "operation 17, outcome unknown since 14:02".
 func (b *Bot) busyText(ctx context.Context, holder int64) string {
-	text := fmt.Sprintf("operation %d, which is busy with the same target", holder)
+	text := fmt.Sprintf("operation %d, which has to end first", holder)
 	if h, err := b.store.Operation(ctx, holder); err == nil && (h.State == Unknown || h.State == NeedsHuman || h.State == LostTrack) && len(h.Attempts) > 0 {
 		text = fmt.Sprintf("operation %d, whose outcome is unknown since %s", holder, At(h.Attempts[len(h.Attempts)-1].At))
 	}

@@ -244,7 +244,7 @@ func several(value string, owners []bot.Target) error {
 	for i, t := range owners {
 		shown[i] = bot.Code(t.String())
 	}
-	return bot.Errorf(bot.Invalid, "%s could be %s.", bot.Code(value), strings.Join(shown, " or ")).WithHint("Write %s.", shown[0])
+	return bot.Errorf(bot.Invalid, "%s could be %s.", bot.Code(value), strings.Join(shown, " or ")).WithHint("Write the one that you mean, such as %s.", shown[0])
 }
 
 // ownersOf are the machines that have an address, by their configs as of now.
