@@ -256,6 +256,7 @@ func wrong(tb testing.TB) []wrongFile {
 	change("a limit on what no command has", "ips: 4}", "price: 5}")
 	change("a limit of a grant on what no command has", "role: viewer, in:", "role: viewer, limit: {cores: 4}, in:")
 	change("a backup of a dedicated server", "{id: loss,", "{id: safe, commands: [dedicated terminate], backup: 24h}\n  - {id: loss,")
+	change("a backup before what loses nothing", "{id: loss,", "{id: safe, commands: [vm start], backup: 24h}\n  - {id: loss,")
 
 	// approvers
 	change("too few approvers", "count: 1, within", "count: 3, within")
