@@ -164,6 +164,32 @@ func TestHealthSaysUntilWhenItIsPaused(t *testing.T) {
 	require.Zero(t, b.Health().Paused, "a read would wait for it")
 }
 
+// TestAPasswordOfAnotherShape: it exists only in this answer, so it must come
+// whole to who asked, and to nobody else.
+func TestAPasswordOfAnotherShape(t *testing.T) {
+	for _, tt := range []struct{ result, password string }{
+		{`"S3cret-99"`, "S3cret-99"},
+		{`{"status":"success","new_password":"S3cret-99"}`, "S3cret-99"},
+		{`{"status":"success","data":{"Password":"S3cret-99","user":"root"}}`, "S3cret-99"},
+		{`[{"passwd":"S3cret-99"}]`, "S3cret-99"},
+		{`{"pwd":12345678}`, "12345678"},
+		{`{"password":{"root":"S3cret-99"}}`, "S3cret-99"},
+		{`{"password_changed":true,"new_password":"S3cret-99"}`, "S3cret-99"},
+		{`{"root":"S3cret-99"}`, `{"root":"S3cret-99"}`},
+		{`{"passwords":{"root":"S3cret-99","user":"S3cret-98"}}`, `{"passwords":{"root":"S3cret-99","user":"S3cret-98"}}`},
+		{`{"status":"success","password":null}`, ""},
+		{`true`, ""},
+	} {
+		t.Run(tt.result, func(t *testing.T) {
+			b := newBench(t, reply(200, `{"result":`+tt.result+`}`))
+			r, err := b.ResetPassword(t.Context(), 4001)
+			require.NoError(t, err)
+			require.Equal(t, tt.password, r.Password.Reveal())
+			require.NotContains(t, r.Text+r.Word+b.log.String(), "S3cret")
+		})
+	}
+}
+
 func TestErrorsAndLogsHoldNoSecret(t *testing.T) {
 	const password = "Tr0ub4dor&3-ssh"
 	echo := `0xa1: ssh root:` + password + ` with Bearer ` + canary + ` at https://me:hunter2hunter2@example.com/?token=s3cr3tt0ken failed`
