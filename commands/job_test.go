@@ -125,3 +125,16 @@ func TestACreateOfOursIsNotAdopted(t *testing.T) {
 	require.Equal(t, bot.Unclear, v.Is)
 	require.Equal(t, "No VM has appeared in the list.", v.Text)
 }
+
+// TestTheListOfOperationsCallsNothingDoneThatNobodySaw: the provider's yes alone
+// is no "succeeded".
+func TestTheListOfOperationsCallsNothingDoneThatNobodySaw(t *testing.T) {
+	w := start(t)
+	made, _ := w.accepted(create)
+	seen, unseen := kept(made, 17, bot.Succeeded), kept(made, 18, bot.Succeeded)
+	unseen.Unseen = true
+	w.knows(unseen, seen)
+	rows := w.mustRead("op list").Table.Rows
+	require.Len(t, rows, 2)
+	require.Equal(t, []string{"succeeded, not seen", "succeeded"}, []string{rows[0][2], rows[1][2]})
+}
