@@ -136,9 +136,17 @@ func TestAnUnknownOutcomeSaysWhatComesNext(t *testing.T) {
 	w.skip(time.Minute)
 	require.Equal(t, bot.Unknown, w.state(1))
 	require.Contains(t, words(w.slack.roots(ops)[0].card), "Nothing to do yet: the bot looks whether it was done, until ")
-	w.skip(30 * time.Minute)
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{}, errors.New("down") }
+	w.skip(time.Hour)
+	require.Equal(t, bot.Unknown, w.state(1))
+	op := w.op(1)
+	said := words(w.bot.OperationCard(&bot.Call{}, &op))
+	require.Contains(t, said, "The bot could not read yet whether it was done, and goes on trying.")
+	require.NotContains(t, said, "Nothing to do yet")
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Unclear, Text: "Unclear."}, nil }
+	w.skip(5 * time.Minute)
 	require.Equal(t, bot.NeedsHuman, w.state(1))
-	require.NotContains(t, words(w.slack.roots(ops)[0].card), "Nothing to do yet")
+	require.NotContains(t, words(w.slack.roots(ops)[0].card), "goes on trying")
 }
 
 func TestTriesOfWhatWasNotSentArePaced(t *testing.T) {

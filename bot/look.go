@@ -96,7 +96,11 @@ func (b *Bot) opCard(op *Operation, who asker) Card {
 	case Unknown, NeedsHuman:
 		c.Tone, c.Title = Warn, "Outcome unknown: "+op.Title
 		c.Lines = append(c.Lines, op.Outcome)
-		if until := b.toldBy(op); !until.IsZero() {
+		switch until := b.toldBy(op); {
+		case until.IsZero():
+		case !now.Before(until): // every read has failed so far
+			c.Lines = append(c.Lines, "The bot could not read yet whether it was done, and goes on trying. Who knows better presses Resolve.")
+		default:
 			c.Lines = append(c.Lines, "Nothing to do yet: the bot looks whether it was done, until "+At(until)+", and then asks a person if it cannot tell.")
 		}
 	case LostTrack:
