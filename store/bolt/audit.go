@@ -63,11 +63,14 @@ var (
 	openPrev = []byte(`"prev":""}`)
 )
 
+// recordSize is room enough for the JSON of most records.
+const recordSize = 448
+
 // encodeRecord makes a record's JSON but for its sequence number, the MAC
 // before it and the number of a new operation.
 func encodeRecord(r bot.Record) ([]byte, error) {
 	r.Seq, r.Prev = 0, ""
-	body, err := json.Marshal(&r)
+	body, err := appendRecord(make([]byte, 0, recordSize), &r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: audit record: %w", errInvalid, err)
 	}
