@@ -177,11 +177,12 @@ func (s *Store) run() {
 
 // gather lets callers whose writes were just answered come back with their
 // next, so that they share a commit with those that came meanwhile. It gives
-// way as long as they keep coming, until half of all are there: the others make
-// their next ready while these are on the disk. It does not wait for the first.
+// way as long as they keep coming, until all are there, or so many that a commit
+// of them keeps the disk busy: the others make their next ready meanwhile. It
+// does not wait for the first.
 func (s *Store) gather(answered int) {
 	s.mu.Lock()
-	enough := min((len(s.waiting)+answered+1)/2, maxBatch)
+	enough := min(len(s.waiting)+answered, maxBatch/2)
 	s.mu.Unlock()
 	since, seen := time.Now(), 0
 	for {
