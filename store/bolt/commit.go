@@ -89,7 +89,7 @@ func (s *Store) knock() {
 // view runs f in a transaction that sees everything written before. bbolt
 // panics over a damaged page; one that is met after Open is an ErrDamaged.
 func (s *Store) view(ctx context.Context, f func(*tx) error) (err error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	defer func() {
@@ -97,13 +97,20 @@ func (s *Store) view(ctx context.Context, f func(*tx) error) (err error) {
 			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 	}()
+	return unavailable(s.db.View(func(b *bbolt.Tx) error { return f(&tx{bolt: b}) }))
+}
+
+// usable tells whether a read may begin.
+func (s *Store) usable(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if closed {
+	defer s.mu.Unlock()
+	if s.closed {
 		return unavailable(errClosed)
 	}
-	return unavailable(s.db.View(func(b *bbolt.Tx) error { return f(&tx{bolt: b}) }))
+	return nil
 }
 
 // unavailable makes ErrUnavailable of every error that is none of the store's
@@ -251,7 +258,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 		return -1, err
 	}
 	c.paved.pave(s.file, b.Size())
-	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch))}
+	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch)), open: s.open}
 	written := false
 	for i, w := range batch {
 		w.err = guarded(w, t)
@@ -270,6 +277,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	}
 	c.chain = t.chain
 	s.side.note(c.chain)
+	s.open.apply(t)
 	for k, r := range t.moved {
 		if r.seq == 0 {
 			delete(c.roots, k)
@@ -327,6 +335,11 @@ func (c *committer) recall(s *Store) error {
 		if c.chain, err = lastOfChain(t); err != nil {
 			return err
 		}
+		open, err := readIndex(t)
+		if err != nil {
+			return err
+		}
+		s.open.become(open)
 		t.scan(owed, nil, func(k, v []byte) bool {
 			var h owedHead
 			var body []byte

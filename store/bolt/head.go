@@ -38,6 +38,16 @@ type opHead struct {
 	lane    string
 }
 
+// open tells whether the operation is in the index: it has not ended, or there
+// is something left to look at.
+func (h *opHead) open() bool { return !h.final || h.nextAt != 0 }
+
+// isFinal tells whether an operation's value is of one that has ended.
+func isFinal(v []byte) bool { return len(v) > flagsAt && v[flagsAt]&flagFinal != 0 }
+
+// flagsAt is where the flags stand in an operation's value.
+const flagsAt = 16
+
 // opSize is room enough for the value of most operations.
 const opSize = 448
 
@@ -82,8 +92,8 @@ func splitOp(v []byte) (opHead, []byte, error) {
 	h := opHead{
 		version: int64(binary.BigEndian.Uint64(v)),
 		nextAt:  int64(binary.BigEndian.Uint64(v[8:])),
-		final:   v[16]&flagFinal != 0,
-		holds:   v[16]&flagHolds != 0,
+		final:   v[flagsAt]&flagFinal != 0,
+		holds:   v[flagsAt]&flagHolds != 0,
 	}
 	n := int(v[17])
 	if v = v[18:]; len(v) < n+2 {

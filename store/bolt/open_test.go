@@ -215,20 +215,17 @@ func TestCheckFinds(t *testing.T) {
 		f      func([]byte) []byte
 		want   string
 	}{
-		"a changed record":        {"audit", key(3), flip, "audit record 3"},
-		"a changed MAC":           {"audit", key(3), func(v []byte) []byte { v[0] ^= 1; return v }, "audit record 3: was changed"},
-		"a removed record":        {"audit", key(3), gone, "audit record 4: follows record 2"},
-		"a removed first record":  {"audit", key(1), gone, "audit record 2: follows record 0"},
-		"a lane freed by nobody":  {"lanes", []byte("vm/1"), gone, "does not hold its lane"},
-		"a lane held by nobody":   {"lanes", []byte("vm/99"), func([]byte) []byte { return key(2) }, "index lanes"},
-		"an index entry lost":     {"open", key(2), gone, "operation 2: missing in index open"},
-		"an index entry too many": {"open", key(99), func([]byte) []byte { return []byte{} }, "index open"},
-		"a due entry lost":        {"due", nil, gone, "missing in index due"},
-		"an operation's JSON":     {"operations", key(2), func(v []byte) []byte { return v[:len(v)-1] }, "operation 2"},
-		"an operation's head":     {"operations", key(2), func(v []byte) []byte { v[7]++; v[15]++; return v }, "operation 2"},
-		"a message's JSON":        {"owed", key(1), func(v []byte) []byte { return v[:len(v)-1] }, "message owed 1"},
-		"a root owed twice":       {"owed", key(2), func(v []byte) []byte { v[7]--; return v }, "is the root that message 1 is"},
-		"an operation lost":       {"operations", key(2), gone, "index open"},
+		"a changed record":       {"audit", key(3), flip, "audit record 3"},
+		"a changed MAC":          {"audit", key(3), func(v []byte) []byte { v[0] ^= 1; return v }, "audit record 3: was changed"},
+		"a removed record":       {"audit", key(3), gone, "audit record 4: follows record 2"},
+		"a removed first record": {"audit", key(1), gone, "audit record 2: follows record 0"},
+		"an index entry lost":    {"open", key(2), gone, "operation 2: missing in index open"},
+		"a lane held twice":      {"operations", key(2), func(v []byte) []byte { return bytes.Replace(v, []byte("vm/1"), []byte("vm/0"), 1) }, "operation 2: holds lane vm/0, as operation 1 does"},
+		"an operation's JSON":    {"operations", key(2), func(v []byte) []byte { return v[:len(v)-1] }, "operation 2"},
+		"an operation's head":    {"operations", key(2), func(v []byte) []byte { v[16] ^= 2; return v }, "operation 2: head and content differ"},
+		"a message's JSON":       {"owed", key(1), func(v []byte) []byte { return v[:len(v)-1] }, "message owed 1"},
+		"a root owed twice":      {"owed", key(2), func(v []byte) []byte { v[7]--; return v }, "is the root that message 1 is"},
+		"a key's value":          {"keys", nil, flip, `key "k0": operation 72057594037927937 does not exist`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "test.db")
@@ -236,7 +233,7 @@ func TestCheckFinds(t *testing.T) {
 			for i := range 5 {
 				op := operation(i)
 				op.State = bot.Unknown
-				_, err := s.Create(t.Context(), noon, "", op, written)
+				_, err := s.Create(t.Context(), noon, fmt.Sprint("k", i), op, written)
 				require.NoError(t, err)
 			}
 			require.NoError(t, s.Check(t.Context()))
@@ -264,6 +261,29 @@ func TestCheckFinds(t *testing.T) {
 		require.ErrorIs(t, s.Append(t.Context(), noon, "", written), bot.ErrUnavailable)
 		require.NoError(t, s.Close())
 	})
+}
+
+// TestAnOpenOperationThatIsLostMayHoldAnyLane: so nothing runs on such a store.
+func TestAnOpenOperationThatIsLostMayHoldAnyLane(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bucket string
+		key    []byte
+		f      func([]byte) []byte
+		want   string
+	}{
+		"an operation lost":       {"operations", key(2), gone, "operation 2 is open and is not there"},
+		"an operation's head":     {"operations", key(2), func(v []byte) []byte { return v[:8] }, "operation 2"},
+		"an index entry too many": {"open", key(99), func([]byte) []byte { return []byte{} }, "operation 99 is open and is not there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "test.db")
+			fill(t, path, 3)
+			change(t, path, tc.bucket, tc.key, tc.f)
+			_, err := bolt.Open(path, accepting)
+			require.ErrorIs(t, err, bolt.ErrDamaged)
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
 }
 
 func TestRestore(t *testing.T) {

@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -149,49 +148,6 @@ func (e *earlier) stored(err error) (bot.Stored, error) {
 	return bot.Stored{Operation: op, Repeated: err == nil}, err
 }
 
-// free tells whether the operation may hold what its head says.
-func (t *tx) free(id uint64, h opHead) error {
-	if !h.holds {
-		return nil
-	}
-	if v := t.get(lanes, []byte(h.lane)); v != nil && number(v) != id {
-		return &bot.BusyError{Lane: h.lane, Holder: int64(number(v))}
-	}
-	return nil
-}
-
-// index brings the indexes from what an operation was to what it is.
-func (t *tx) index(id uint64, old, is opHead) {
-	if old.final != is.final {
-		if is.final {
-			t.delete(unended, be(id))
-		} else {
-			t.put(unended, be(id), []byte{})
-		}
-	}
-	if old.nextAt != is.nextAt {
-		if old.nextAt != 0 {
-			t.delete(due, dueKey(old.nextAt, id))
-		}
-		if is.nextAt != 0 {
-			t.put(due, dueKey(is.nextAt, id), []byte{})
-		}
-	}
-	if old.holds == is.holds && old.lane == is.lane {
-		return
-	}
-	if old.holds {
-		t.delete(lanes, []byte(old.lane))
-	}
-	if is.holds {
-		t.put(lanes, []byte(is.lane), be(id))
-	}
-}
-
-func dueKey(at int64, id uint64) []byte {
-	return binary.BigEndian.AppendUint64(be(uint64(at)), id)
-}
-
 // Operation implements bot.Store.
 func (s *Store) Operation(ctx context.Context, id int64) (bot.Operation, error) {
 	var op bot.Operation
@@ -242,7 +198,9 @@ func (s *Store) Operations(ctx context.Context, f bot.OperationFilter) ([]bot.Op
 				return false
 			}
 			if f.Open {
-				v = t.get(operations, k)
+				if v = t.get(operations, k); isFinal(v) {
+					return true
+				}
 			}
 			if !containsAll(v, needles) {
 				return true
@@ -285,41 +243,23 @@ func picks(f bot.OperationFilter, op *bot.Operation) bool {
 
 // Holder implements bot.Store.
 func (s *Store) Holder(ctx context.Context, lane string) (int64, error) {
-	var id int64
-	err := s.view(ctx, func(t *tx) error {
-		v := t.get(lanes, []byte(lane))
-		if v == nil {
-			return bot.ErrNotFound
+	err := s.usable(ctx)
+	if err == nil {
+		if id := s.open.holder(lane); id != 0 {
+			return int64(id), nil
 		}
-		id = int64(number(v))
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("holder of %s: %w", lane, err)
+		err = bot.ErrNotFound
 	}
-	return id, nil
+	return 0, fmt.Errorf("holder of %s: %w", lane, err)
 }
 
 // Due implements bot.Store. There is one owner.
 func (s *Store) Due(ctx context.Context, now time.Time, _ string, limit int) ([]int64, time.Time, error) {
-	var out []int64
-	var next time.Time
-	err := s.view(ctx, func(t *tx) error {
-		t.scan(due, nil, func(k, _ []byte) bool {
-			at := moment(int64(number(k)))
-			if at.After(now) || len(out) >= limit {
-				next = at
-				return false
-			}
-			out = append(out, int64(number(k[8:])))
-			return true
-		})
-		return nil
-	})
-	if err != nil {
+	if err := s.usable(ctx); err != nil {
 		return nil, time.Time{}, fmt.Errorf("due operations: %w", err)
 	}
-	return out, next, nil
+	ids, next := s.open.until(now, limit)
+	return ids, next, nil
 }
 
 // Open implements bot.Store.
@@ -327,7 +267,9 @@ func (s *Store) Open(ctx context.Context) ([]int64, error) {
 	var out []int64
 	err := s.view(ctx, func(t *tx) error {
 		t.scan(unended, nil, func(k, _ []byte) bool {
-			out = append(out, int64(number(k)))
+			if !isFinal(t.get(operations, k)) {
+				out = append(out, int64(number(k)))
+			}
 			return true
 		})
 		return nil
