@@ -43,16 +43,19 @@ func (c *chain) prev() []byte {
 }
 
 // sealer computes MACs.
-type sealer struct{ h hash.Hash }
+type sealer struct {
+	h   hash.Hash
+	mac [macLen]byte // the last one, here so that none is made on the heap
+}
 
-func newSealer(key []byte) *sealer { return &sealer{hmac.New(sha256.New, key)} }
+func newSealer(key []byte) *sealer { return &sealer{h: hmac.New(sha256.New, key)} }
 
-func (s *sealer) sum(prev, body []byte) (mac [macLen]byte) {
+func (s *sealer) sum(prev, body []byte) [macLen]byte {
 	s.h.Reset()
 	s.h.Write(prev)
 	s.h.Write(body)
-	s.h.Sum(mac[:0])
-	return mac
+	s.h.Sum(s.mac[:0])
+	return s.mac
 }
 
 // What encodeRecord leaves open for append, as encoding/json writes it. None

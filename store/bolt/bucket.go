@@ -46,6 +46,7 @@ const grows = 0.9
 type tx struct {
 	bolt *bbolt.Tx
 	at   [buckets]*bbolt.Bucket
+	look [buckets]*bbolt.Cursor // to look up with; each keeps the room it needs
 	ages []uint64 // of keys, newest first; nil: not looked up
 	// broken is the first put that bbolt refused: the write broke the rule.
 	broken error
@@ -70,7 +71,15 @@ func (t *tx) bucket(b bucket) *bbolt.Bucket {
 
 // get returns a value that is good until the end of the transaction; nil if
 // there is none.
-func (t *tx) get(b bucket, key []byte) []byte { return t.bucket(b).Get(key) }
+func (t *tx) get(b bucket, key []byte) []byte {
+	if t.look[b] == nil {
+		t.look[b] = t.bucket(b).Cursor()
+	}
+	if k, v := t.look[b].Seek(key); bytes.Equal(k, key) {
+		return v
+	}
+	return nil
+}
 
 // put stores a value. It must not be changed until the transaction ended.
 func (t *tx) put(b bucket, key, value []byte) {

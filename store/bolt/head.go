@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"hosterbot/bot"
@@ -66,7 +67,9 @@ func encodeOp(op bot.Operation, version int64) ([]byte, opHead, error) {
 	if len(h.state) > 255 || len(h.lane) > 1<<15 {
 		return nil, h, fmt.Errorf("%w: state or lane is too long", errInvalid)
 	}
-	op.ID, op.Version, op.State, op.Lane, op.NextAt = 0, 0, "", "", time.Time{}
+	rest := restOfOp.Get().(*bot.Operation)
+	*rest = op
+	rest.ID, rest.Version, rest.State, rest.Lane, rest.NextAt = 0, 0, "", "", time.Time{}
 	var flags byte
 	if h.final {
 		flags |= flagFinal
@@ -81,8 +84,14 @@ func encodeOp(op bot.Operation, version int64) ([]byte, opHead, error) {
 	out = append(out, h.state...)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(h.lane)))
 	out = append(out, h.lane...)
-	return packOp.pack(out, &op), h, nil
+	out = packOp.pack(out, rest)
+	*rest = bot.Operation{} // it keeps nothing alive
+	restOfOp.Put(rest)
+	return out, h, nil
 }
+
+// restOfOp spares the packer, which wants a pointer, a copy on the heap.
+var restOfOp = sync.Pool{New: func() any { return new(bot.Operation) }}
 
 // splitOp takes an operation's value apart. The head keeps nothing of it.
 func splitOp(v []byte) (opHead, []byte, error) {
