@@ -47,7 +47,7 @@ type tx struct {
 	bolt *bbolt.Tx
 	at   [buckets]*bbolt.Bucket
 	look [buckets]*bbolt.Cursor // to look up with; each keeps the room it needs
-	ages []uint64 // of keys, newest first; nil: not looked up
+	ages []uint64               // of keys, newest first; nil: not looked up
 	// broken is the first put that bbolt refused: the write broke the rule.
 	broken error
 	chain  chain // of the audit log, as this transaction leaves it

@@ -62,13 +62,13 @@ func headOf(op *bot.Operation, version int64) opHead {
 }
 
 // encodeOp makes the value of an operation, which fits any number.
-func encodeOp(op bot.Operation, version int64) ([]byte, opHead, error) {
-	h := headOf(&op, version)
+func encodeOp(op *bot.Operation, version int64) ([]byte, opHead, error) {
+	h := headOf(op, version)
 	if len(h.state) > 255 || len(h.lane) > 1<<15 {
 		return nil, h, fmt.Errorf("%w: state or lane is too long", errInvalid)
 	}
 	rest := restOfOp.Get().(*bot.Operation)
-	*rest = op
+	*rest = *op
 	rest.ID, rest.Version, rest.State, rest.Lane, rest.NextAt = 0, 0, "", "", time.Time{}
 	var flags byte
 	if h.final {

@@ -29,7 +29,7 @@ func fill(tb testing.TB, path string, n int) {
 	s, err := bolt.Open(path, options)
 	require.NoError(tb, err)
 	for i := range n {
-		_, err := s.Create(tb.Context(), noon, fmt.Sprint("k", i), operation(i), written)
+		_, err := s.Create(tb.Context(), noon, fmt.Sprint("k", i), new(operation(i)), written)
 		require.NoError(tb, err)
 	}
 	require.NoError(tb, s.Close())
@@ -110,7 +110,7 @@ func TestOpenNewerSchema(t *testing.T) {
 func TestOpenDamaged(t *testing.T) {
 	whole := MustOpen(t, filepath.Join(t.TempDir(), "whole.db"))
 	for i := range 300 {
-		_, err := whole.Create(t.Context(), noon, fmt.Sprint("k", i), operation(i), written)
+		_, err := whole.Create(t.Context(), noon, fmt.Sprint("k", i), new(operation(i)), written)
 		require.NoError(t, err)
 	}
 	var copied bytes.Buffer
@@ -233,7 +233,7 @@ func TestCheckFinds(t *testing.T) {
 			for i := range 5 {
 				op := operation(i)
 				op.State = bot.Unknown
-				_, err := s.Create(t.Context(), noon, fmt.Sprint("k", i), op, written)
+				_, err := s.Create(t.Context(), noon, fmt.Sprint("k", i), &op, written)
 				require.NoError(t, err)
 			}
 			require.NoError(t, s.Check(t.Context()))
@@ -290,11 +290,11 @@ func TestRestore(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "test.db")
 	s := MustOpen(t, path)
-	_, err := s.Create(ctx, noon, "", operation(1), written)
+	_, err := s.Create(ctx, noon, "", new(operation(1)), written)
 	require.NoError(t, err)
 	var backup bytes.Buffer
 	require.NoError(t, s.Backup(ctx, &backup))
-	_, err = s.Create(ctx, noon, "", operation(2), written)
+	_, err = s.Create(ctx, noon, "", new(operation(2)), written)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	now, err := os.ReadFile(path)
@@ -366,7 +366,7 @@ func TestBackupWhileWriting(t *testing.T) {
 	done := make(chan error)
 	go func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			if _, err := s.Create(t.Context(), noon, "", operation(i), written); err != nil {
+			if _, err := s.Create(t.Context(), noon, "", new(operation(i)), written); err != nil {
 				done <- err
 				return
 			}

@@ -12,7 +12,7 @@ import (
 // Create implements bot.Store. It is refused when the disk is nearly full, so
 // that what is under way can still be recorded. Records and messages in with
 // that have no Op get the new number.
-func (s *Store) Create(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) Create(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	out, err := s.create(ctx, now, key, op, with)
 	if err != nil {
 		return bot.Stored{}, fmt.Errorf("create operation: %w", err)
@@ -20,19 +20,20 @@ func (s *Store) Create(ctx context.Context, now time.Time, key string, op bot.Op
 	return out, nil
 }
 
-func (s *Store) create(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) create(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	if err := validKey(key); err != nil {
 		return bot.Stored{}, err
 	}
 	if err := s.enoughDisk(); err != nil {
 		return bot.Stored{}, err
 	}
-	op.ID, op.Version = 0, 1
-	value, head, err := encodeOp(op, op.Version)
+	made := new(*op)
+	made.ID, made.Version = 0, 1
+	value, head, err := encodeOp(made, made.Version)
 	if err != nil {
 		return bot.Stored{}, err
 	}
-	ready, err := s.prepare(now, with, &op, op.Version, true)
+	ready, err := s.prepare(now, with, made, made.Version, true)
 	if err != nil {
 		return bot.Stored{}, err
 	}
@@ -55,12 +56,12 @@ func (s *Store) create(ctx context.Context, now time.Time, key string, op bot.Op
 	if err != nil || before != nil {
 		return before.stored(err)
 	}
-	op.ID = int64(id)
-	return bot.Stored{Operation: op}, nil
+	made.ID = int64(id)
+	return bot.Stored{Operation: made}, nil
 }
 
 // Advance implements bot.Store.
-func (s *Store) Advance(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) Advance(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	out, err := s.advance(ctx, now, key, op, with)
 	if err != nil {
 		return bot.Stored{}, fmt.Errorf("advance operation %d: %w", op.ID, err)
@@ -68,17 +69,17 @@ func (s *Store) Advance(ctx context.Context, now time.Time, key string, op bot.O
 	return out, nil
 }
 
-func (s *Store) advance(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) advance(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	if err := validKey(key); err != nil {
 		return bot.Stored{}, err
 	}
-	read := op.Version
-	op.Version++
-	value, head, err := encodeOp(op, op.Version)
+	made := new(*op)
+	made.Version++
+	value, head, err := encodeOp(made, made.Version)
 	if err != nil {
 		return bot.Stored{}, err
 	}
-	ready, err := s.prepare(now, with, &op, op.Version, false)
+	ready, err := s.prepare(now, with, made, made.Version, false)
 	if err != nil {
 		return bot.Stored{}, err
 	}
@@ -96,8 +97,8 @@ func (s *Store) advance(ctx context.Context, now time.Time, key string, op bot.O
 		if err != nil {
 			return err
 		}
-		if old.version != read {
-			return fmt.Errorf("%w: version %d is stored, not %d", bot.ErrConflict, old.version, read)
+		if old.version != op.Version {
+			return fmt.Errorf("%w: version %d is stored, not %d", bot.ErrConflict, old.version, op.Version)
 		}
 		if !old.state.CanBecome(head.state) {
 			return fmt.Errorf("%w: %s cannot become %s", bot.ErrConflict, old.state, head.state)
@@ -114,7 +115,7 @@ func (s *Store) advance(ctx context.Context, now time.Time, key string, op bot.O
 	if err != nil || before != nil {
 		return before.stored(err)
 	}
-	return bot.Stored{Operation: op}, nil
+	return bot.Stored{Operation: made}, nil
 }
 
 // earlier is what a known key finds.
@@ -142,10 +143,10 @@ func (e *earlier) stored(err error) (bot.Stored, error) {
 		return bot.Stored{}, err
 	}
 	if e.id == 0 {
-		return bot.Stored{Repeated: true}, nil
+		return bot.Stored{Operation: &bot.Operation{}, Repeated: true}, nil
 	}
 	op, err := decodeOp(e.id, e.value)
-	return bot.Stored{Operation: op, Repeated: err == nil}, err
+	return bot.Stored{Operation: &op, Repeated: err == nil}, err
 }
 
 // Operation implements bot.Store.

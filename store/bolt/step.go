@@ -119,7 +119,7 @@ func packedOp(k, v []byte) ([]byte, []byte, error) {
 		return nil, nil, err
 	}
 	op.State, op.Lane, op.NextAt = h.state, h.lane, moment(h.nextAt)
-	value, _, err := encodeOp(op, h.version)
+	value, _, err := encodeOp(&op, h.version)
 	return k, value, err
 }
 
