@@ -166,7 +166,7 @@ func told(err error, what string) error {
 		return bot.Errorf(bot.Unavailable, "%s Reading %s failed.", words(e), what).Because(err).WithHint("%s", meaning(hoster.Unauthorized))
 	}
 	hint := "Try again in a moment."
-	if e.Class == hoster.Refused || e.Status >= 300 && e.Status < 400 { // the next try gets the same answer
+	if e.Status >= 300 && (e.Class == hoster.Refused || e.Status < 400) { // the next try gets the same answer
 		hint = "Trying again does not help: check what was typed; if all of it is right, tell the bot's operators."
 	}
 	return bot.Errorf(bot.Unavailable, "%s Reading %s failed.", words(e), what).Because(err).WithHint("%s", hint)

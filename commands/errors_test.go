@@ -78,7 +78,8 @@ func TestWhatIsSaidOfReads(t *testing.T) {
 		{"422", "vm show 4001", 422, `{"message":"The given data was invalid."}`, "Trying again does not help", "in a moment"},
 		{"404 of a framework", "vm show 4001", 404, `{"message":"No query results"}`, "Trying again does not help", "in a moment"},
 		{"a login elsewhere", "vm show 4001", 302, ``, "points elsewhere, and is not followed. Reading VM `4001` failed. Trying again does not help", "in a moment"},
-		{"false without a word", "vm show 4001", 200, `{"result":false}`, "The provider gave no reason (HTTP 200). Reading VM `4001` failed.", "cannot be read"},
+		{"false without a word", "vm show 4001", 200, `{"result":false}`, "The provider gave no reason (HTTP 200). Reading VM `4001` failed. Try again in a moment.", "cannot be read"},
+		{"an error that is true", "vm incidents 4001", 200, `{"response":[],"error":true}`, "The provider gave no reason (HTTP 200). Reading VM `4001` failed. Try again in a moment.", "cannot be read"},
 		{"a page", "vm show 4001", 200, `<html>`, "cannot be read. Reading VM `4001` failed. Try again in a moment.", "<"},
 		{"a list that is not found", "software list", 404, `{"result":false,"error":"0x01: no vm with id 4001 found"}`, "The list of software could not be read: the provider says `0x01: no vm with id 4001 found`.", "knows no the"},
 	} {
