@@ -253,18 +253,26 @@ func (c *channel) lacks() []string {
 	return missing(c.perms, []need{{discordgo.PermissionViewChannel, "View Channel"}, send, {discordgo.PermissionEmbedLinks, "Embed Links"}})
 }
 
+// threads tells whether a channel is of a kind that has threads.
+func (c *channel) threads() bool {
+	return c.kind == discordgo.ChannelTypeGuildText || c.kind == discordgo.ChannelTypeGuildNews
+}
+
+// threadNeeds are what the thread of a message needs.
+func threadNeeds() []need {
+	return []need{{discordgo.PermissionCreatePublicThreads, "Create Public Threads"}, {discordgo.PermissionSendMessagesInThreads, "Send Messages in Threads"}}
+}
+
 // noThread says why no thread can be begun at a message; "" if one can.
 func (c *channel) noThread() string {
-	if c.kind != discordgo.ChannelTypeGuildText && c.kind != discordgo.ChannelTypeGuildNews {
+	if !c.threads() {
 		return "Discord has no threads in this kind of channel"
 	}
-	lack := missing(c.perms, []need{
-		{discordgo.PermissionCreatePublicThreads, "Create Public Threads"}, {discordgo.PermissionSendMessagesInThreads, "Send Messages in Threads"},
-	})
+	lack := missing(c.perms, threadNeeds())
 	if len(lack) == 0 {
 		return ""
 	}
-	return "the bot lacks the permission " + strings.Join(lack, " and ")
+	return "the bot lacks " + named(lack)
 }
 
 // CanPost implements bot.Adapter. A no is asked for again each time, so that
@@ -298,7 +306,7 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 	case c.shut:
 		return bot.Errorf(bot.Forbidden, "That thread is locked, so nobody can post there.").WithHint("Type the command in the channel.")
 	case len(lack) > 0:
-		return bot.Errorf(bot.Forbidden, "The bot may not post in that channel: it lacks the permission %s.", strings.Join(lack, " and ")).WithHint("Grant it in the channel's settings under Permissions, and try again.")
+		return bot.Errorf(bot.Forbidden, "The bot may not post in that channel: it lacks %s.", named(lack)).WithHint("Grant it in the channel's settings under Permissions, and try again.")
 	}
 	return nil
 }
