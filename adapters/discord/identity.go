@@ -35,7 +35,7 @@ type channel struct {
 	kind          discordgo.ChannelType
 	perms         int64 // of the bot
 	hidden        bool  // the bot cannot see it
-	shut          bool  // a thread that is archived and locked
+	shut          bool  // a thread that is locked; one that sleeps wakes up
 }
 
 func (c *channel) thread() bool { return isThread(c.kind) }
@@ -152,8 +152,7 @@ func (a *Adapter) look(id string) func(context.Context) (channel, error) {
 			Type       discordgo.ChannelType `json:"type"`
 			Overwrites []overwrite           `json:"permission_overwrites"`
 			Meta       struct {
-				Archived bool `json:"archived"`
-				Locked   bool `json:"locked"`
+				Locked bool `json:"locked"`
 			} `json:"thread_metadata"`
 		}
 		err := a.get(ctx, discordgo.EndpointChannel(id), &c)
@@ -163,7 +162,7 @@ func (a *Adapter) look(id string) func(context.Context) (channel, error) {
 		case err != nil:
 			return channel{}, fmt.Errorf("channel %s: %w", id, err)
 		}
-		out := channel{guild: c.GuildID, kind: c.Type, shut: c.Meta.Archived && c.Meta.Locked}
+		out := channel{guild: c.GuildID, kind: c.Type, shut: c.Meta.Locked}
 		if out.thread() { // it has the permissions of its channel
 			out.parent = c.ParentID
 			if !snowflake.MatchString(c.ParentID) || c.ParentID == id {
@@ -253,6 +252,16 @@ func (c *channel) lacks() []string {
 	return missing(c.perms, []need{{discordgo.PermissionViewChannel, "View Channel"}, send, {discordgo.PermissionEmbedLinks, "Embed Links"}})
 }
 
+// wordless tells whether a channel is of a kind that holds no messages itself:
+// a category, a directory, or a forum, which is made of threads.
+func (c *channel) wordless() bool {
+	switch c.kind {
+	case discordgo.ChannelTypeGuildCategory, discordgo.ChannelTypeGuildDirectory, discordgo.ChannelTypeGuildForum, discordgo.ChannelTypeGuildMedia:
+		return true
+	}
+	return false
+}
+
 // threads tells whether a channel is of a kind that has threads.
 func (c *channel) threads() bool {
 	return c.kind == discordgo.ChannelTypeGuildText || c.kind == discordgo.ChannelTypeGuildNews
@@ -301,6 +310,8 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 		return bot.Errorf(bot.Unavailable, "Discord does not say whether the bot may post there. Nothing was done: try again in a minute.").Because(err)
 	case c.hidden || slices.Contains(lack, "View Channel"):
 		return bot.Errorf(bot.Forbidden, "The bot does not see that channel, so it cannot post there.").WithHint("Add it in the channel's settings under Permissions, with View Channel, Send Messages and Embed Links, and try again.")
+	case c.wordless():
+		return bot.Errorf(bot.Forbidden, "Discord takes no messages in that kind of channel.").WithHint("Name a text channel of the server.")
 	case c.guild != p.Team:
 		return bot.Errorf(bot.Forbidden, "That channel is not in the Discord server of %s.", bot.Code(p.String()))
 	case c.shut:
