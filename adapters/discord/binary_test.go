@@ -203,3 +203,39 @@ func (d *deed) Shown() bool { return d.in.shown > 0 }
 
 // Mark tells what came after it.
 func (d *deed) Mark() uint64 { return d.mark }
+
+// TestWhereTheBotMayNotPost: it says so before anything is confirmed, and what
+// to grant; a command that reads is answered all the same.
+func TestWhereTheBotMayNotPost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{})
+	does := func(channel, line string) string {
+		t.Helper()
+		d, err := w.typesLine(userID("ana"), channel, line)
+		require.NoError(t, err)
+		require.True(t, w.await(patience, func() bool { return d.in.said != "" }), "%s", w.Journal)
+		return d.in.said
+	}
+	said := does(closedID, "vm delete 4009")
+	require.Contains(t, said, "it lacks the permission Send Messages")
+	require.Contains(t, said, "Grant it in the channel's settings under Permissions")
+	require.Contains(t, does(closedID, "vm list"), "5 VMs")
+	require.Zero(t, w.Newest(), "nothing was begun\n%s", w.Conversation())
+
+	// Without threads it goes on in the message, which says why, and the end
+	// answers it.
+	does(threadless, "vm start 4009")
+	require.True(t, w.await(patience, func() bool {
+		for _, m := range w.messages {
+			if m.channel == threadless && m.reply != "" && strings.Contains(m.reading(), "ana: done.") {
+				return true
+			}
+		}
+		return false
+	}), "%s", w.Conversation())
+	root := w.Talk().Roots(1)
+	require.Len(t, root, 1)
+	require.Contains(t, root[0].Title(), "Done: Start VM 4009")
+	require.Contains(t, root[0].Text, "No thread here: the bot lacks the permission Create Public Threads.")
+	w.Stop()
+}
