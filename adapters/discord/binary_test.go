@@ -224,7 +224,8 @@ func TestWhereTheBotMayNotPost(t *testing.T) {
 
 	// Without threads it goes on in the message, which says why, and the end
 	// answers it.
-	does(threadless, "vm start 4009")
+	_, err := w.typesLine(userID("ana"), threadless, "vm start 4009")
+	require.NoError(t, err)
 	require.True(t, w.await(patience, func() bool {
 		for _, m := range w.messages {
 			if m.channel == threadless && m.reply != "" && strings.Contains(m.reading(), "ana: done.") {
