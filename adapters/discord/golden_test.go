@@ -177,7 +177,7 @@ func TestCardsLookRight(t *testing.T) {
 		"wide":   {Title: "2 servers", Table: wide},
 		"secret": {Title: "VM " + bot.Code("4001"), Secrets: []bot.Shown{{Label: "Password", Value: secret.New("hunter2<&>")}, {Label: "Odd one", Value: secret.New("a```b*")},
 			{Label: "Open console", Value: secret.New("https://console.example/?token=1&x=2"), Link: true}, {Label: "Nothing"},
-			{Label: "Long link", Value: secret.New("https://console.example/" + strings.Repeat("x", 600)), Link: true}}, Notes: []string{"Only you see this."}},
+			{Label: "Long link", Value: secret.New("https://console.example/" + strings.Repeat("x", 600)), Link: true}, {Label: "Odd link", Value: secret.New("https://console.example/a)b" + strings.Repeat("x", 600)), Link: true}}, Notes: []string{"Only you see this."}},
 		"long": {Title: strings.Repeat("title ", 200), Lines: []string{strings.Repeat("word & ", 3000)}, Fields: []bot.Field{{Label: "Reason", Value: "kept"}, {Label: "Story", Value: strings.Repeat("so ", 900)}}, Table: list,
 			Buttons: []bot.Button{{Label: strings.Repeat("label ", 20), Code: "v1:1:x:n"}}},
 		"nothing": {},
