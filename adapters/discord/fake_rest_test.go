@@ -359,7 +359,7 @@ func (f *fake) beginThread(c *call, ch *channel, m *message) answer {
 		return no(http.StatusBadRequest, 50024, "Cannot execute action on this channel type")
 	case f.perms(ch, botUser)&discordgo.PermissionCreatePublicThreads == 0:
 		return no(http.StatusForbidden, 50013, "Missing Permissions")
-	case f.channels[m.id] != nil:
+	case f.channels[m.id] != nil && !f.channels[m.id].deleted:
 		return no(http.StatusBadRequest, 160004, "A thread has already been created for this message")
 	case strings.TrimSpace(str(c.body["name"])) == "":
 		return invalid([]string{"name: This field is required"})

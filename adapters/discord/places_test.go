@@ -139,6 +139,32 @@ func TestAThreadGoesOn(t *testing.T) {
 	}
 }
 
+// TestAThreadThatSomebodyDeleted: it is begun again; where Discord does not let
+// that happen, its root counts as gone, so that it is posted anew.
+func TestAThreadThatSomebodyDeleted(t *testing.T) {
+	end := bot.Card{Title: "ana: done", Mentions: []bot.Account{discordAccount(userID("ana"))}}
+	for name, again := range map[string]bool{"begun again": true, "never again": false} {
+		t.Run(name, func(t *testing.T) {
+			play(t, &stub{}, func(s *scene) {
+				root := s.post(s.a, place(homeID), "root", rootCard("asked"))
+				s.post(s.a, inThreadOf(root), "line", bot.Card{Title: "ben approved"})
+				s.mu.Lock()
+				s.channels[root.ID].deleted = true
+				s.mu.Unlock()
+				if again {
+					ref := s.post(s.a, inThreadOf(root), "end", end)
+					require.Equal(s.t, root.ID, ref.Place.Thread)
+					require.Contains(s.t, s.standing()[2].reading(), "ana: done")
+					return
+				}
+				s.next("POST /channels/{channel_id}/messages/{message_id}/threads", refuse(http.StatusBadRequest, 160004))
+				_, err := s.a.Post(s.t.Context(), inThreadOf(root), "end", end)
+				require.True(s.t, refusal(s.t, err).Gone)
+			})
+		})
+	}
+}
+
 // TestAThreadThatCannotBeBegunSaysWhy: what Discord says of a thread that cannot be begun
 // is in the end message, which answers the root.
 func TestAThreadThatCannotBeBegunSaysWhy(t *testing.T) {
