@@ -85,13 +85,13 @@ func (s *counted) count(with Written, err error) {
 	}
 }
 
-func (s *counted) Create(ctx context.Context, now time.Time, key string, op Operation, with Written) (Stored, error) {
+func (s *counted) Create(ctx context.Context, now time.Time, key string, op *Operation, with Written) (Stored, error) {
 	stored, err := s.Store.Create(ctx, now, key, op, with)
 	s.count(with, err)
 	return stored, err
 }
 
-func (s *counted) Advance(ctx context.Context, now time.Time, key string, op Operation, with Written) (Stored, error) {
+func (s *counted) Advance(ctx context.Context, now time.Time, key string, op *Operation, with Written) (Stored, error) {
 	stored, err := s.Store.Advance(ctx, now, key, op, with)
 	s.count(with, err)
 	return stored, err

@@ -105,7 +105,7 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 	}
 	bounded, cancel := context.WithTimeout(ctx, recordFor)
 	defer cancel()
-	stored, err := b.store.Create(bounded, now, key, op, written)
+	stored, err := b.store.Create(bounded, now, key, &op, written)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err)))
 		return nil
@@ -115,15 +115,15 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 	b.ack(ctx, answer)
 	fail.Point("after_request")
 	if stored.Repeated && stored.State == Confirming && stored.Digest != "" && stored.Person == who.person {
-		b.say(ctx, answer, b.confirmCard(ctx, who, &stored.Operation, policy.Answer{}))
+		b.say(ctx, answer, b.confirmCard(ctx, who, stored.Operation, policy.Answer{}))
 		return nil
 	}
 	if stored.Repeated {
-		b.say(ctx, answer, Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", stored.ID), Lines: []string{b.story(&stored.Operation)}})
+		b.say(ctx, answer, Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", stored.ID), Lines: []string{b.story(stored.Operation)}})
 		return nil
 	}
 	b.metrics.State(stored.State)
-	return &stored.Operation
+	return stored.Operation
 }
 
 // runQuiet runs an operation that stays out of the channel, and answers with
@@ -255,7 +255,7 @@ func votesWithin(r policy.Requirement) time.Duration {
 
 // confirmed moves an operation on that its requester wants: to the votes, or
 // to be sent.
-func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation) (Operation, error) {
+func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation) (*Operation, error) {
 	now := b.clock.Now()
 	op.Silent = false
 	rec := Record{Kind: "confirmed", Person: who.person, Account: who.account.String(), Place: who.place.String(), Digest: op.Digest}
@@ -269,7 +269,7 @@ func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation
 	if op.BreakGlass != "" {
 		rec.BreakGlass = true
 	}
-	stored, err := b.advanceOwing(ctx, key, op, b.owed(&op, OwedRoot, Card{}), rec)
+	stored, err := b.advanceOwing(ctx, key, &op, b.owed(&op, OwedRoot, Card{}), rec)
 	if err == nil && stored.State == Ready {
 		b.nudge(b.wake)
 	}
@@ -307,7 +307,7 @@ func (b *Bot) confirm(ctx context.Context, key string, answer Responder, who ask
 		return
 	}
 	b.ack(ctx, answer)
-	b.say(ctx, answer, b.confirmedCard(&stored))
+	b.say(ctx, answer, b.confirmedCard(stored))
 }
 
 // failedChange answers for a change that the store did not take.
@@ -339,16 +339,17 @@ func (b *Bot) withOp(c Card, id int64) Card {
 }
 
 // advance stores an operation's next state with its audit record.
-func (b *Bot) advance(ctx context.Context, key string, op Operation, rec Record) (Operation, error) {
+func (b *Bot) advance(ctx context.Context, key string, op *Operation, rec Record) (*Operation, error) {
 	return b.advanceOwing(ctx, key, op, nil, rec)
 }
 
-func (b *Bot) advanceOwing(ctx context.Context, key string, op Operation, owed []Owed, rec Record) (Operation, error) {
-	return b.store1(ctx, key, op, Written{Owed: owed, Audit: []Record{opRecord(&op, rec)}})
+func (b *Bot) advanceOwing(ctx context.Context, key string, op *Operation, owed []Owed, rec Record) (*Operation, error) {
+	return b.store1(ctx, key, op, Written{Owed: owed, Audit: []Record{opRecord(op, rec)}})
 }
 
-// store1 is the one place where an operation's next state is stored.
-func (b *Bot) store1(ctx context.Context, key string, op Operation, w Written) (Operation, error) {
+// store1 is the one place where an operation's next state is stored. It returns
+// what is stored now, or op as it was given.
+func (b *Bot) store1(ctx context.Context, key string, op *Operation, w Written) (*Operation, error) {
 	stored, err := b.store.Advance(ctx, b.clock.Now(), key, op, w)
 	if err != nil {
 		return op, err
@@ -356,7 +357,7 @@ func (b *Bot) store1(ctx context.Context, key string, op Operation, w Written) (
 	if stored.Repeated {
 		return stored.Operation, errRepeated
 	}
-	b.metrics.State(stored.State)
+	b.metrics.State(stored.Operation.State)
 	if len(w.Owed) > 0 {
 		b.nudge(b.tell)
 	}
@@ -378,29 +379,30 @@ func opRecord(op *Operation, rec Record) Record {
 
 // end puts an operation into one of its last states, and owes its end message
 // if it has a root.
-func (b *Bot) end(ctx context.Context, key string, op Operation, to State, outcome string, rec Record) (Operation, error) {
+func (b *Bot) end(ctx context.Context, key string, op *Operation, to State, outcome string, rec Record) (*Operation, error) {
 	return b.endTook(ctx, key, op, to, outcome, rec, 0)
 }
 
-func (b *Bot) endTook(ctx context.Context, key string, op Operation, to State, outcome string, rec Record, took time.Duration) (Operation, error) {
+func (b *Bot) endTook(ctx context.Context, key string, before *Operation, to State, outcome string, rec Record, took time.Duration) (*Operation, error) {
 	now := b.clock.Now()
+	op := new(*before)
 	op.State, op.Outcome, op.Waits = to, outcome, ""
 	op.Expires, op.NextAt = time.Time{}, time.Time{}
 	switch {
 	case to.Final():
 		op.Ended = now
 	case to == NeedsHuman:
-		op.NextAt = b.softLaneUntil(&op)
+		op.NextAt = b.softLaneUntil(op)
 	}
-	w := Written{Audit: []Record{opRecord(&op, rec)}, Took: took}
+	w := Written{Audit: []Record{opRecord(op, rec)}, Took: took}
 	if !op.Silent {
-		last := b.owed(&op, OwedEnd, b.endCard(&op))
+		last := b.owed(op, OwedEnd, b.endCard(op))
 		if !to.Final() {
 			// A person will end it, and that is the end of its thread. What
 			// needed approvals is not for its requester to settle.
-			last = b.pinging(b.owed(&op, OwedLine, b.endCard(&op)), append([]string{op.Person}, op.Voters()...))
+			last = b.pinging(b.owed(op, OwedLine, b.endCard(op)), append([]string{op.Person}, op.Voters()...))
 		}
-		w.Owed = append(b.owed(&op, OwedRoot, Card{}), last...)
+		w.Owed = append(b.owed(op, OwedRoot, Card{}), last...)
 	}
 	stored, err := b.store1(ctx, key, op, w)
 	if err == nil {

@@ -42,7 +42,7 @@ func (b *Bot) proceed(ctx context.Context, op Operation) error {
 	}
 	cmd, ok := b.catalogue.Find(op.Command)
 	if !ok {
-		_, err := b.end(ctx, "", op, Invalidated, Code(op.Command)+" is no longer a command.", Record{Kind: "state"})
+		_, err := b.end(ctx, "", &op, Invalidated, Code(op.Command)+" is no longer a command.", Record{Kind: "state"})
 		return err
 	}
 	if busy := b.holder(ctx, op.Lane, op.ID); busy != 0 { // no need to read the target for that
@@ -99,7 +99,7 @@ func (b *Bot) waitBlocked(ctx context.Context, op Operation, what string, until 
 	if !op.Expires.IsZero() && until.After(op.Expires) {
 		op.NextAt = op.Expires
 	}
-	_, err := b.store1(ctx, "", op, Written{Owed: owed, Audit: audit})
+	_, err := b.store1(ctx, "", &op, Written{Owed: owed, Audit: audit})
 	return err
 }
 
@@ -127,7 +127,7 @@ func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) 
 	case who.person != op.Person:
 		return op, true, b.invalidate(ctx, op, Clean(op.Person)+" is no longer who asked: the policy knows that account otherwise now.")
 	case !a.Allowed && op.Digest == "":
-		_, err := b.end(ctx, "", fresh, Denied, Clean(a.Why), commandRecord("denied", who, cmd, fresh.Args, fresh.Targets, a))
+		_, err := b.end(ctx, "", &fresh, Denied, Clean(a.Why), commandRecord("denied", who, cmd, fresh.Args, fresh.Targets, a))
 		return op, true, err
 	case !a.Allowed:
 		return op, true, b.invalidate(ctx, op, "The policy no longer allows "+Clean(op.Person)+" this: “"+Clean(a.Why)+"”")
@@ -159,7 +159,7 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 	}
 	if op.Digest == "" { // nobody was asked about it, so nothing is invalidated
 		op.Hint = own.Hint
-		_, err := b.end(ctx, "", op, Cancelled, own.Text+" Nothing was done.", Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
+		_, err := b.end(ctx, "", &op, Cancelled, own.Text+" Nothing was done.", Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
 		return err
 	}
 	op.Hint = own.Hint
@@ -167,7 +167,7 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 }
 
 func (b *Bot) invalidate(ctx context.Context, op Operation, why string) error {
-	_, err := b.end(ctx, "", op, Invalidated, why+" Nothing was done.", Record{Kind: "state", Text: b.scrub.Scrub(why)})
+	_, err := b.end(ctx, "", &op, Invalidated, why+" Nothing was done.", Record{Kind: "state", Text: b.scrub.Scrub(why)})
 	return err
 }
 
@@ -221,7 +221,7 @@ func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error
 	text := "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy. It needs another."
 	line := b.pinging(b.owed(&op, OwedLine, Card{Tone: Warn, Title: text}), b.approvers(ctx, &op))
 	owed := append(b.owed(&op, OwedRoot, Card{}), line...)
-	_, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: text})
+	_, err := b.advanceOwing(ctx, "", &op, owed, Record{Kind: "state", Text: text})
 	return true, err
 }
 
@@ -284,7 +284,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	op.Expires, op.NextAt = time.Time{}, time.Time{}
 	op.Attempts = append(slices.Clone(op.Attempts), Attempt{At: now, SendBy: sendBy})
 	rec := opRecord(&op, Record{Kind: "intent", Person: op.Person, Attempt: len(op.Attempts)})
-	stored, err := b.store1(ctx, "", op, Written{Audit: []Record{rec}})
+	stored, err := b.store1(ctx, "", &op, Written{Audit: []Record{rec}})
 	var busy *BusyError
 	switch {
 	case errors.As(err, &busy):
@@ -302,7 +302,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	// request that began it is over.
 	ctx = context.WithoutCancel(ctx)
 	c := b.call(ctx, who, cmd, stored.Args, stored.Targets)
-	c.Op = &stored
+	c.Op = stored
 	if !value.IsZero() {
 		c.Secrets = map[string]secret.Secret{"password": value}
 		b.scrub.Know(value)
@@ -313,7 +313,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	if out.Class != NotSent && out.Class != Throttled { // else it is for the next try
 		b.given.drop(stored.ID)
 	}
-	err = b.conclude(ctx, who, cmd, stored, out)
+	err = b.conclude(ctx, who, cmd, *stored, out)
 	fail.Point("after_result")
 	return err
 }

@@ -221,7 +221,7 @@ func TestAfterARestartAnIntentIsUnknownAndNothingIsSent(t *testing.T) {
 	op := w.op(1)
 	op.State, op.Lane, op.NextAt = bot.Intent, "vm/4009", time.Time{}
 	op.Attempts = []bot.Attempt{{At: noon}}
-	_, err := w.store.Advance(w.ctx, noon, "", op, bot.Written{})
+	_, err := w.store.Advance(w.ctx, noon, "", &op, bot.Written{})
 	require.NoError(t, err)
 	_ = ctx
 	w.restart()

@@ -154,15 +154,16 @@ func (m *memory) remember(now time.Time, key string, op int64) {
 
 func (m *memory) repeated(k memoryKey) bot.Stored {
 	if k.op == 0 {
-		return bot.Stored{Repeated: true}
+		return bot.Stored{Operation: &bot.Operation{}, Repeated: true}
 	}
 	op, _ := m.operation(k.op)
-	return bot.Stored{Operation: op, Repeated: true}
+	return bot.Stored{Operation: &op, Repeated: true}
 }
 
 const longestKey = 1 << 15
 
-func (m *memory) Create(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (m *memory) Create(ctx context.Context, now time.Time, key string, given *bot.Operation, with bot.Written) (bot.Stored, error) {
+	op := *given
 	if err := m.begin(ctx, "Create"); err != nil {
 		return bot.Stored{}, err
 	}
@@ -189,14 +190,14 @@ func (m *memory) Create(ctx context.Context, now time.Time, key string, op bot.O
 	m.write(now, with, &op, true)
 	out, _ := m.operation(op.ID)
 	m.mu.Unlock()
-	return bot.Stored{Operation: out}, m.done("Create")
+	return bot.Stored{Operation: &out}, m.done("Create")
 }
 
-func (m *memory) Advance(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (m *memory) Advance(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	if err := m.begin(ctx, "Advance"); err != nil {
 		return bot.Stored{}, err
 	}
-	out, err := m.advance(now, key, op, with)
+	out, err := m.advance(now, key, *op, with)
 	m.mu.Unlock()
 	if err != nil {
 		return out, err
@@ -236,7 +237,7 @@ func (m *memory) advance(now time.Time, key string, op bot.Operation, with bot.W
 	m.remember(now, key, op.ID)
 	m.write(now, with, &op, false)
 	out, _ := m.operation(op.ID)
-	return bot.Stored{Operation: out}, nil
+	return bot.Stored{Operation: &out}, nil
 }
 
 // write stores what belongs to a change.

@@ -20,7 +20,7 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 		return b.accepted(ctx, cmd, op, out, rec)
 	case Refused:
 		return b.keep(ctx, &op, func() error {
-			_, err := b.end(ctx, "", op, Failed, "The provider refused: "+last.Text, rec)
+			_, err := b.end(ctx, "", &op, Failed, "The provider refused: "+last.Text, rec)
 			return err
 		})
 	case NotSent, Throttled:
@@ -34,13 +34,13 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 		op.Outcome = "The provider says that it failed. One read tells whether that is so."
 		owed = b.owed(&op, OwedRoot, Card{})
 	}
-	var stored Operation
+	var stored *Operation
 	err := b.keep(ctx, &op, func() (err error) {
-		stored, err = b.advanceOwing(ctx, "", op, owed, rec)
+		stored, err = b.advanceOwing(ctx, "", &op, owed, rec)
 		return err
 	})
 	if err == nil && out.Settle {
-		return b.settleSignal(ctx, who, cmd, stored, last.Text)
+		return b.settleSignal(ctx, who, cmd, *stored, last.Text)
 	}
 	return err
 }
@@ -57,11 +57,11 @@ func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Oper
 		}
 		if v.Is == Done {
 			op.Hint = ""
-			_, err := b.end(ctx, "", op, SettledDone, "The provider said that it failed, and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
+			_, err := b.end(ctx, "", &op, SettledDone, "The provider said that it failed, and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
 			return err
 		}
 	}
-	_, err := b.end(ctx, "", op, Failed, "The provider failed: "+text, Record{Kind: "state", Code: op.Code, Text: text})
+	_, err := b.end(ctx, "", &op, Failed, "The provider failed: "+text, Record{Kind: "state", Code: op.Code, Text: text})
 	return err
 }
 
@@ -83,13 +83,13 @@ func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Recor
 	}
 	if sends >= most || now.Add(pause).Sub(since) > b.scaled(within) {
 		op.Hint = out.Means
-		_, err := b.end(ctx, "", op, Cancelled, fmt.Sprintf("Nothing was sent, after %d tries: %s", sends, op.Attempts[len(op.Attempts)-1].Text), rec)
+		_, err := b.end(ctx, "", &op, Cancelled, fmt.Sprintf("Nothing was sent, after %d tries: %s", sends, op.Attempts[len(op.Attempts)-1].Text), rec)
 		return err
 	}
 	op.State, op.NextAt = Checking, now.Add(pause)
 	op.Expires = now.Add(b.scaled(throttleWithin) + pause)
 	op.Waits = "the next try: " + op.Attempts[len(op.Attempts)-1].Text
-	_, err := b.advanceOwing(ctx, "", op, b.owed(&op, OwedRoot, Card{}), rec)
+	_, err := b.advanceOwing(ctx, "", &op, b.owed(&op, OwedRoot, Card{}), rec)
 	b.nudge(b.wake)
 	return err
 }
@@ -111,20 +111,20 @@ func (b *Bot) accepted(ctx context.Context, cmd *Command, op Operation, out Outc
 			owed = append(owed, b.owed(&op, OwedLine, Card{Tone: Busy, Title: fmt.Sprintf("The provider runs it as job %s", Code(fmt.Sprint(out.Job)))})...)
 		}
 		return b.keep(ctx, &op, func() error {
-			_, err := b.advanceOwing(ctx, "", op, owed, rec)
+			_, err := b.advanceOwing(ctx, "", &op, owed, rec)
 			b.nudge(b.wake)
 			return err
 		})
 	}
 	if cmd.Settle == nil {
 		return b.keep(ctx, &op, func() error {
-			_, err := b.end(ctx, "", op, Succeeded, out.Done, rec)
+			_, err := b.end(ctx, "", &op, Succeeded, out.Done, rec)
 			return err
 		})
 	}
 	op.State, op.NextAt = InProgress, now
 	return b.keep(ctx, &op, func() error {
-		_, err := b.advance(ctx, "", op, rec)
+		_, err := b.advance(ctx, "", &op, rec)
 		b.nudge(b.wake)
 		return err
 	})

@@ -57,7 +57,7 @@ func (b *Bot) asked(ctx context.Context, who asker, cmd *Command, op Operation, 
 	if !a.Allowed {
 		card := denial(who.snap, cmd, a)
 		op.EndedBy = ""
-		_, err := b.end(ctx, "", op, Denied, a.Why, commandRecord("denied", who, cmd, op.Args, op.Targets, a))
+		_, err := b.end(ctx, "", &op, Denied, a.Why, commandRecord("denied", who, cmd, op.Args, op.Targets, a))
 		return b.withOp(card, op.ID), err
 	}
 	now := b.clock.Now()
@@ -67,13 +67,13 @@ func (b *Bot) asked(ctx context.Context, who asker, cmd *Command, op Operation, 
 	op.NextAt = op.Expires
 	if a.Requirement.Confirm == policy.ConfirmNone && !a.Requirement.Reason {
 		stored, err := b.confirmed(ctx, "", who, op)
-		return b.opCard(&stored, who), err
+		return b.opCard(stored, who), err
 	}
-	stored, err := b.advance(ctx, "", op, Record{Kind: "preview", Person: who.person, Digest: op.Digest})
+	stored, err := b.advance(ctx, "", &op, Record{Kind: "preview", Person: who.person, Digest: op.Digest})
 	if err != nil {
 		return Card{}, err
 	}
-	return b.confirmCard(ctx, who, &stored, a), nil
+	return b.confirmCard(ctx, who, stored, a), nil
 }
 
 // preview reads the target for an operation.
@@ -115,7 +115,7 @@ func (b *Bot) giveUp(ctx context.Context, op Operation, who asker, to State, cau
 	if !errors.As(cause, &own) {
 		text = "Something went wrong."
 	}
-	if _, err := b.end(ctx, "", op, to, text, Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(text)}); err != nil {
+	if _, err := b.end(ctx, "", &op, to, text, Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(text)}); err != nil {
 		b.log.Warn("operation not ended", "op", op.ID, "err", err)
 	}
 	return cause

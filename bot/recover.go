@@ -37,7 +37,7 @@ func (b *Bot) recoverOne(ctx context.Context, op Operation) error {
 		if err := b.tellRequester(ctx, &op, Card{Tone: Warn, Title: "Not done: " + Code(op.Command), Lines: []string{text}}); err != nil {
 			return err
 		}
-		_, err := b.end(ctx, "", op, Cancelled, text, Record{Kind: "state", Text: text})
+		_, err := b.end(ctx, "", &op, Cancelled, text, Record{Kind: "state", Text: text})
 		return err
 	case op.State == Confirming && now.Before(op.Expires):
 		return b.tellRequester(ctx, &op, Card{Title: "The bot was restarted. This still waits to be confirmed: " + op.Title,
@@ -47,7 +47,7 @@ func (b *Bot) recoverOne(ctx context.Context, op Operation) error {
 		op.Outcome = "The bot stopped while the call was under way, so nobody knows whether it was done. It is not sent again."
 		op.NextAt = now.Add(b.scaled(settleFirst))
 		owed := b.owedUnknown(&op)
-		_, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: "restart after an intent"})
+		_, err := b.advanceOwing(ctx, "", &op, owed, Record{Kind: "state", Text: "restart after an intent"})
 		return err
 	}
 	return nil

@@ -31,7 +31,7 @@ func (b *Bot) AcceptRollback(ctx context.Context) error {
 		switch {
 		case op.State.Waiting():
 			op.Hint = "It may have been done after that copy was made: look at the target before you ask again."
-			_, err = b.end(ctx, "", op, Invalidated, "The store was restored from an older copy.", Record{Kind: "state", Text: "rollback"})
+			_, err = b.end(ctx, "", &op, Invalidated, "The store was restored from an older copy.", Record{Kind: "state", Text: "rollback"})
 			invalidated++
 		case op.State == Intent, op.State == InProgress, op.State == Following:
 			err = b.disown(ctx, op)
@@ -59,6 +59,6 @@ func (b *Bot) disown(ctx context.Context, op Operation) error {
 	op.Outcome = "The store was restored from an older copy, so nobody here knows how this ended. It is not sent again."
 	op.NextAt = b.clock.Now().Add(b.scaled(settleFirst))
 	owed := b.owedUnknown(&op)
-	_, err := b.advanceOwing(ctx, "", op, owed, Record{Kind: "state", Text: "rollback"})
+	_, err := b.advanceOwing(ctx, "", &op, owed, Record{Kind: "state", Text: "rollback"})
 	return err
 }

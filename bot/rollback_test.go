@@ -23,7 +23,7 @@ func rolledBack(t *testing.T) *world {
 		if !s.Waiting() {
 			op.Attempts, op.Job = []bot.Attempt{{At: noon, SendBy: noon.Add(10 * time.Second)}}, &bot.Job{ID: 15}
 		}
-		stored, err := w.store.Create(w.ctx, noon, "", op, bot.Written{})
+		stored, err := w.store.Create(w.ctx, noon, "", &op, bot.Written{})
 		require.NoError(t, err)
 		require.Equal(t, int64(i+1), stored.ID)
 	}

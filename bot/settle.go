@@ -36,19 +36,19 @@ func (b *Bot) settle(ctx context.Context, op Operation) error {
 		return b.needsPerson(ctx, op, v.Text, v.VM)
 	case v.Is == Done:
 		op.Hint = ""
-		_, err := b.end(ctx, "", op, SettledDone, unanswered(&op)+", and it is done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
+		_, err := b.end(ctx, "", &op, SettledDone, unanswered(&op)+", and it is done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
 		return err
 	case !over:
 	case v.Is == NotDone:
 		op.Hint = ""
-		_, err := b.end(ctx, "", op, SettledNotDone, unanswered(&op)+", and it was not done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
+		_, err := b.end(ctx, "", &op, SettledNotDone, unanswered(&op)+", and it was not done: "+v.Text, Record{Kind: "settled", Decision: string(v.Is), Text: v.Text})
 		return err
 	default:
 		return b.needsPerson(ctx, op, v.Text, 0)
 	}
 	op.NextAt = now.Add(b.scaled(min(settleFirst<<min(op.Looks, 10), settleMost)))
 	op.Looks++
-	_, err = b.store1(ctx, "", op, Written{})
+	_, err = b.store1(ctx, "", &op, Written{})
 	return err
 }
 
@@ -69,7 +69,7 @@ func unanswered(op *Operation) string {
 func (b *Bot) needsPerson(ctx context.Context, op Operation, why string, vm int64) error {
 	op.Probably = vm
 	op.Hint = "Look at the provider's side, then press Resolve, or: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
-	_, err := b.end(ctx, "", op, NeedsHuman, unanswered(&op)+". "+why, Record{Kind: "settled", Decision: string(Person), Text: why})
+	_, err := b.end(ctx, "", &op, NeedsHuman, unanswered(&op)+". "+why, Record{Kind: "settled", Decision: string(Person), Text: why})
 	return err
 }
 
@@ -138,7 +138,7 @@ func (b *Bot) Resolve(ctx context.Context, c *Call, r Resolution) Outcome {
 		key = fmt.Sprintf("resolve/%d", c.Op.ID)
 	}
 	rec := Record{Kind: "resolve", Person: c.Person, Account: c.Account.String(), Place: c.Place.String(), Decision: r.Word}
-	switch _, err := b.end(ctx, key, op, resolutions[r.Word], text, rec); {
+	switch _, err := b.end(ctx, key, &op, resolutions[r.Word], text, rec); {
 	case errors.Is(err, errRepeated):
 	case errors.Is(err, ErrConflict):
 		return Outcome{Class: Refused, Text: "Somebody else was faster: look at the operation again."}
@@ -204,14 +204,14 @@ func (b *Bot) freeSoftLane(ctx context.Context, op Operation) error {
 	op.NextAt = time.Time{}
 	if free := b.softLaneUntil(&op); ok && cmd.SoftLane && b.clock.Now().Before(free) {
 		op.NextAt = free
-		_, err := b.store1(ctx, "", op, Written{})
+		_, err := b.store1(ctx, "", &op, Written{})
 		return err
 	}
 	if ok && cmd.SoftLane && !op.LaneFreed {
 		op.LaneFreed = true
 		op.Notes = append(op.Notes, "Its target is free for other operations again.")
 	}
-	_, err := b.advanceOwing(ctx, "", op, b.owed(&op, OwedRoot, Card{}), Record{Kind: "state", Text: "lane freed"})
+	_, err := b.advanceOwing(ctx, "", &op, b.owed(&op, OwedRoot, Card{}), Record{Kind: "state", Text: "lane freed"})
 	return err
 }
 

@@ -43,14 +43,14 @@ func (e *BusyError) Is(target error) bool { return target == ErrBusy }
 // transaction that they belong to.
 type Store interface {
 	// Create stores op under the next number, with Version 1. Its ID and
-	// Version are ignored.
-	Create(ctx context.Context, now time.Time, key string, op Operation, with Written) (Stored, error)
+	// Version are ignored. Neither it nor Advance changes op or keeps it.
+	Create(ctx context.Context, now time.Time, key string, op *Operation, with Written) (Stored, error)
 	// Advance replaces the operation, if the stored Version is op.Version and
 	// State.CanBecome allows it (else ErrConflict), and counts Version up. The
 	// operation takes its lane if it did not hold it and Operation.HoldsLane
 	// says so now (ErrBusy if another holds it), and frees it when it no
 	// longer does.
-	Advance(ctx context.Context, now time.Time, key string, op Operation, with Written) (Stored, error)
+	Advance(ctx context.Context, now time.Time, key string, op *Operation, with Written) (Stored, error)
 	// Operation reads one; ErrNotFound.
 	Operation(ctx context.Context, id int64) (Operation, error)
 	// Operations lists operations, newest first.
@@ -139,7 +139,8 @@ type Store interface {
 
 // Stored is an operation as it stands after a write.
 type Stored struct {
-	Operation
+	*Operation // not nil; the zero one where a repeated key made none
+
 	Repeated bool // the key was known: nothing was written now
 }
 

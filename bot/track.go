@@ -242,11 +242,12 @@ func (b *Bot) touch(ctx context.Context, id int64) {
 		}
 	}()
 	op, err := b.store.Operation(ctx, id)
+	stands := &op
 	if err == nil {
-		op, err = b.lapse(ctx, op)
+		stands, err = b.lapse(ctx, op)
 	}
 	if err == nil {
-		err = b.step(ctx, op)
+		err = b.step(ctx, *stands)
 	}
 	if err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
 		b.log.Error("operation put off", "op", id, "err", b.scrub.Scrub(err.Error()))
@@ -262,7 +263,7 @@ func (b *Bot) putOff(ctx context.Context, id int64) {
 	op, err := b.store.Operation(ctx, id)
 	if err == nil && !op.State.Final() {
 		op.NextAt = until
-		_, err = b.store.Advance(ctx, now, "", op, Written{})
+		_, err = b.store.Advance(ctx, now, "", &op, Written{})
 	}
 	if err != nil {
 		b.later.put(id, until)
@@ -287,7 +288,7 @@ func (b *Bot) step(ctx context.Context, op Operation) error {
 		return nil
 	}
 	op.NextAt = op.Expires
-	_, err := b.store1(ctx, "", op, Written{})
+	_, err := b.store1(ctx, "", &op, Written{})
 	return err
 }
 
@@ -296,7 +297,7 @@ func (b *Bot) step(ctx context.Context, op Operation) error {
 func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 	cmd, ok := b.catalogue.Find(op.Command)
 	if !ok || cmd.Settle == nil {
-		_, err := b.end(ctx, "", op, Succeeded, op.Outcome, Record{Kind: "state"})
+		_, err := b.end(ctx, "", &op, Succeeded, op.Outcome, Record{Kind: "state"})
 		return err
 	}
 	c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
@@ -308,11 +309,11 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 	v, err := cmd.Settle(ctx, c)
 	switch {
 	case err == nil && v.Is == Done:
-		_, err := b.end(ctx, "", op, Succeeded, op.Outcome, Record{Kind: "state", Text: v.Text})
+		_, err := b.end(ctx, "", &op, Succeeded, op.Outcome, Record{Kind: "state", Text: v.Text})
 		return err
 	case err == nil && v.Is == Person:
 		op.Hint = "Look at it yourself, then say how it ended: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
-		_, err := b.end(ctx, "", op, LostTrack, "Accepted, but what is there now is not what was asked for: "+v.Text, Record{Kind: "state", Text: v.Text})
+		_, err := b.end(ctx, "", &op, LostTrack, "Accepted, but what is there now is not what was asked for: "+v.Text, Record{Kind: "state", Text: v.Text})
 		return err
 	case op.Looks >= len(pauses):
 		text := "Accepted, but the effect could not be read."
@@ -322,12 +323,12 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 		case err == nil:
 			text = "Accepted. " + v.Text
 		}
-		_, err := b.end(ctx, "", op, Succeeded, text, Record{Kind: "state", Text: text})
+		_, err := b.end(ctx, "", &op, Succeeded, text, Record{Kind: "state", Text: text})
 		return err
 	}
 	op.NextAt = b.clock.Now().Add(b.scaled(pauses[op.Looks]))
 	op.Looks++
-	_, err = b.store1(ctx, "", op, Written{})
+	_, err = b.store1(ctx, "", &op, Written{})
 	return err
 }
 
@@ -360,7 +361,7 @@ func (b *Bot) poll(ctx context.Context, op Operation) error {
 		return b.finished(ctx, op, p)
 	case p.Phase == Broken:
 		op.Code = p.Code
-		_, err := b.end(ctx, "", op, Failed, p.Text, Record{Kind: "state", Code: p.Code, Text: b.scrub.Scrub(p.Text)})
+		_, err := b.end(ctx, "", &op, Failed, p.Text, Record{Kind: "state", Code: p.Code, Text: b.scrub.Scrub(p.Text)})
 		return err
 	case p.Phase == Lost:
 		if job.Lost++; job.Lost == 1 {
@@ -382,7 +383,7 @@ func (b *Bot) poll(ctx context.Context, op Operation) error {
 		owed = b.moved(ctx, &op, p, now)
 	}
 	op.NextAt = job.Next
-	_, err = b.store1(ctx, "", op, Written{Owed: owed})
+	_, err = b.store1(ctx, "", &op, Written{Owed: owed})
 	return err
 }
 
@@ -436,7 +437,7 @@ func (b *Bot) finished(ctx context.Context, op Operation, p Progress) error {
 		op.Made = p.Targets
 	}
 	took := b.clock.Now().Sub(op.Job.Since)
-	_, err := b.endTook(ctx, "", op, Succeeded, p.Text, Record{Kind: "state", Text: b.scrub.Scrub(p.Text)}, took)
+	_, err := b.endTook(ctx, "", &op, Succeeded, p.Text, Record{Kind: "state", Text: b.scrub.Scrub(p.Text)}, took)
 	return err
 }
 
@@ -446,11 +447,11 @@ func (b *Bot) loseTrack(ctx context.Context, op Operation, cmd *Command, why str
 		c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
 		c.Op = &op
 		if v, err := cmd.Settle(ctx, c); err == nil && v.Is == Done {
-			_, err := b.end(ctx, "", op, Succeeded, v.Text, Record{Kind: "state", Text: why})
+			_, err := b.end(ctx, "", &op, Succeeded, v.Text, Record{Kind: "state", Text: why})
 			return err
 		}
 	}
 	op.Hint = "Look at it yourself, then say how it ended: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))
-	_, err := b.end(ctx, "", op, LostTrack, why, Record{Kind: "state", Text: why})
+	_, err := b.end(ctx, "", &op, LostTrack, why, Record{Kind: "state", Text: why})
 	return err
 }

@@ -366,7 +366,7 @@ func TestManyJobsAreFollowedInTime(t *testing.T) {
 				State: bot.Ready, Command: "backup create", Args: bot.Args{{Name: "vm", Value: fmt.Sprint(5000 + i)}}, Targets: []bot.Target{{Kind: "vm", ID: int64(5000 + i)}},
 				Person: "ana", Account: accounts["ana"], Place: ops, Places: []bot.Place{ops}, Silent: true, Created: since, Expires: since.Add(time.Hour), NextAt: since,
 			}
-			_, err := w.store.Create(w.ctx, since, "", op, bot.Written{})
+			_, err := w.store.Create(w.ctx, since, "", &op, bot.Written{})
 			require.NoError(t, err)
 		}
 		w.looked = -1 << 30 // so many wake the loop as often in a moment
@@ -410,7 +410,7 @@ func TestManyOperationsPutOffHoldUpNoOther(t *testing.T) {
 			Person: "ana", Account: accounts["ana"], Place: ops, Silent: true, Created: noon, NextAt: noon.Add(time.Duration(i) * time.Millisecond),
 			Attempts: []bot.Attempt{{At: noon}}, Job: &bot.Job{ID: 15, Since: noon},
 		}
-		_, err := w.store.Create(w.ctx, noon, "", op, bot.Written{})
+		_, err := w.store.Create(w.ctx, noon, "", &op, bot.Written{})
 		require.NoError(t, err)
 	}
 	w.clock.move(time.Second)

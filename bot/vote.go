@@ -65,11 +65,12 @@ func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Accou
 		return
 	}
 	*who.op = op.ID
-	if op, err = b.lapse(ctx, op); err != nil {
+	stands, err := b.lapse(ctx, op)
+	if err != nil {
 		b.failedChange(ctx, answer, who, op.ID, err)
 		return
 	}
-	b.act(ctx, key, answer, who, op, c.action, s)
+	b.act(ctx, key, answer, who, *stands, c.action, s)
 }
 
 // act does what a button of an operation says. Buttons and the op commands
@@ -120,10 +121,10 @@ func (b *Bot) show(ctx context.Context, answer Responder, who asker, op Operatio
 
 // lapse ends an operation whose time is over: expiry is looked at by every
 // touch, not only by a clock.
-func (b *Bot) lapse(ctx context.Context, op Operation) (Operation, error) {
+func (b *Bot) lapse(ctx context.Context, op Operation) (*Operation, error) {
 	now := b.clock.Now()
 	if !op.State.Waiting() || op.Expires.IsZero() || now.Before(op.Expires) {
-		return op, nil
+		return &op, nil
 	}
 	text := "Nobody confirmed it in time."
 	switch op.State {
@@ -135,9 +136,10 @@ func (b *Bot) lapse(ctx context.Context, op Operation) (Operation, error) {
 			text = "It could not be sent in time: " + sentence("it waited for "+op.Waits)
 		}
 	}
-	stored, err := b.end(ctx, "", op, Expired, text+" Nothing was done.", Record{Kind: "state", Text: text})
+	stored, err := b.end(ctx, "", &op, Expired, text+" Nothing was done.", Record{Kind: "state", Text: text})
 	if errors.Is(err, ErrConflict) { // somebody else touched it first
-		return b.store.Operation(ctx, op.ID)
+		op, err := b.store.Operation(ctx, op.ID)
+		return &op, err
 	}
 	return stored, err
 }
@@ -181,19 +183,19 @@ func (b *Bot) vote(ctx context.Context, key string, answer Responder, who asker,
 }
 
 // counted is one try at a vote: ErrConflict if the operation changed meanwhile.
-func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, approve bool) (Operation, Card, error) {
+func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, approve bool) (*Operation, Card, error) {
 	for _, v := range op.Votes {
 		if v.Person == who.person && v.Digest == op.Digest && v.Approve == approve && op.State.Waiting() {
-			return op, Card{Title: fmt.Sprintf("Operation %d: your word is already counted", op.ID), Tone: Plain, Lines: []string{b.story(&op)}}, nil
+			return &op, Card{Title: fmt.Sprintf("Operation %d: your word is already counted", op.ID), Tone: Plain, Lines: []string{b.story(&op)}}, nil
 		}
 	}
 	open := op.State == Pending || !approve && (op.State == Ready || op.State == Checking)
 	if !open {
-		return op, Card{Tone: Warn, Title: fmt.Sprintf("Operation %d: nothing changed by that", op.ID), Lines: []string{b.story(&op)}}, nil
+		return &op, Card{Tone: Warn, Title: fmt.Sprintf("Operation %d: nothing changed by that", op.ID), Lines: []string{b.story(&op)}}, nil
 	}
 	if why, ok := b.mayVote(ctx, who.snap, who.person, &op); !ok {
 		b.record(ctx, opRecord(&op, Record{Kind: "denied", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "deny", Text: why}))
-		return op, Card{}, Errorf(Forbidden, "%s", why).WithHint("Your click counts for nothing.")
+		return &op, Card{}, Errorf(Forbidden, "%s", why).WithHint("Your click counts for nothing.")
 	}
 	now := b.clock.Now()
 	rec := Record{Kind: "vote", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "approve", Policy: who.snap.Hash()}
@@ -201,7 +203,7 @@ func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, 
 	if !approve {
 		rec.Decision = "deny"
 		op.EndedBy = who.person
-		stored, err := b.end(ctx, key, op, Denied, "Denied by "+Clean(who.person)+". Nothing was done.", rec)
+		stored, err := b.end(ctx, key, &op, Denied, "Denied by "+Clean(who.person)+". Nothing was done.", rec)
 		return stored, Card{}, err
 	}
 	met, _ := who.snap.Met(op.Requirement.Approve, b.eligibleVoters(ctx, who.snap, &op), b.memberFunc(ctx, who.snap))
@@ -209,7 +211,7 @@ func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, 
 		b.makeReady(&op, now)
 	}
 	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Good, Title: Clean(who.person) + " approved" + voteCount(&op)})...)
-	stored, err := b.advanceOwing(ctx, key, op, owed, rec)
+	stored, err := b.advanceOwing(ctx, key, &op, owed, rec)
 	return stored, Card{}, err
 }
 
@@ -264,12 +266,12 @@ func (b *Bot) cancel(ctx context.Context, key string, answer Responder, who aske
 		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "Only %s can cancel this. An approver can deny it.", Clean(op.Person))))
 		return
 	}
-	stored, err := b.change(ctx, op, func(op Operation) (Operation, error) {
+	stored, err := b.change(ctx, op, func(op Operation) (*Operation, error) {
 		if !op.State.Waiting() {
-			return op, errRepeated
+			return &op, errRepeated
 		}
 		op.EndedBy = who.person
-		return b.end(ctx, key, op, Cancelled, "Cancelled by "+Clean(who.person)+". Nothing was done.",
+		return b.end(ctx, key, &op, Cancelled, "Cancelled by "+Clean(who.person)+". Nothing was done.",
 			Record{Kind: "cancelled", Person: who.person, Account: who.account.String(), Place: who.place.String()})
 	})
 	if err != nil {
@@ -284,17 +286,17 @@ func (b *Bot) cancel(ctx context.Context, key string, answer Responder, who aske
 
 // change makes a change to an operation, again on what is stored then if
 // another came between.
-func (b *Bot) change(ctx context.Context, op Operation, do func(Operation) (Operation, error)) (Operation, error) {
+func (b *Bot) change(ctx context.Context, op Operation, do func(Operation) (*Operation, error)) (*Operation, error) {
 	for range voteTries {
 		stored, err := do(op)
 		if !errors.Is(err, ErrConflict) || errors.Is(err, errRepeated) {
 			return stored, err
 		}
 		if op, err = b.store.Operation(ctx, op.ID); err != nil {
-			return op, err
+			return &op, err
 		}
 	}
-	return op, ErrConflict
+	return &op, ErrConflict
 }
 
 // again begins a new operation with the same arguments, decided and confirmed
@@ -362,7 +364,7 @@ func (b *Bot) breakGlass(ctx context.Context, key string, answer Responder, who 
 		return
 	}
 	b.ack(ctx, answer)
-	b.say(ctx, answer, b.confirmedCard(&stored))
+	b.say(ctx, answer, b.confirmedCard(stored))
 }
 
 // breakGlassRefused is Break glass below a refusal.
@@ -416,12 +418,12 @@ func (b *Bot) takeSecret(ctx context.Context, key string, answer Responder, who 
 	}
 	now := b.clock.Now()
 	b.given.put(op.ID, value, now.Add(b.scaled(secretFor)))
-	_, err := b.change(ctx, op, func(op Operation) (Operation, error) {
+	_, err := b.change(ctx, op, func(op Operation) (*Operation, error) {
 		if op.State != Ready && op.State != Checking {
-			return op, errGone
+			return &op, errGone
 		}
 		op.NextAt, op.Waits = now, ""
-		return b.advance(ctx, key, op, Record{Kind: "state", Person: who.person, Account: who.account.String(), Text: "password typed"})
+		return b.advance(ctx, key, &op, Record{Kind: "state", Person: who.person, Account: who.account.String(), Text: "password typed"})
 	})
 	if err != nil && !errors.Is(err, errRepeated) {
 		b.given.drop(op.ID)

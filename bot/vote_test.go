@@ -112,7 +112,7 @@ func TestAVoteForAnotherDigestDoesNotCount(t *testing.T) {
 	id := w.asked("4009")
 	op := w.op(id)
 	op.Votes = []bot.Vote{{Person: "cho", Approve: true, Digest: "stale"}}
-	_, err := w.store.Advance(w.ctx, w.clock.Now(), "", op, bot.Written{})
+	_, err := w.store.Advance(w.ctx, w.clock.Now(), "", &op, bot.Written{})
 	require.NoError(t, err)
 	w.skip(time.Minute)
 	require.Equal(t, bot.Pending, w.state(id))

@@ -355,10 +355,10 @@ func TestARestoredStoreNeedsToBeAccepted(t *testing.T) {
 	op := bot.Operation{State: bot.Pending, Command: "vm delete", Lane: "vm/4001", Person: "ana", Silent: true, Created: time.Now(), Expires: time.Now().Add(time.Hour)}
 	st := openAudit(t, path)
 	record := bot.Written{Audit: []bot.Record{{Kind: "command"}}}
-	waits, err := st.Create(t.Context(), time.Now(), "", op, record)
+	waits, err := st.Create(t.Context(), time.Now(), "", &op, record)
 	require.NoError(t, err)
 	op.State, op.Lane, op.Attempts, op.Job = bot.Following, "vm/4002", []bot.Attempt{{At: time.Now(), SendBy: time.Now()}}, &bot.Job{ID: 15}
-	follows, err := st.Create(t.Context(), time.Now(), "", op, record)
+	follows, err := st.Create(t.Context(), time.Now(), "", &op, record)
 	require.NoError(t, err)
 	require.NoError(t, st.Close())
 	out, code := command(t, env, "store", "backup", copied)

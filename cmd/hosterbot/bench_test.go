@@ -28,7 +28,7 @@ func BenchmarkFollowed(b *testing.B) {
 	for i := range n {
 		fill.Go(func() error {
 			at := now.Add(time.Hour + time.Duration(i)*time.Millisecond)
-			_, err := st.Create(b.Context(), now, "", bot.Operation{
+			_, err := st.Create(b.Context(), now, "", &bot.Operation{
 				State: bot.Following, Command: "vm create", Person: "ana", NextAt: at, Lane: fmt.Sprintf("vm/%d", i), Silent: true,
 				Job: &bot.Job{ID: int64(i), Since: now, Next: at, Last: bot.Progress{Phase: bot.Running, Word: "executing", Fraction: 0.5}},
 			}, bot.Written{})

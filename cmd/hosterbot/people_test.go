@@ -134,12 +134,12 @@ type counting struct {
 	n atomic.Int64
 }
 
-func (c *counting) Create(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (c *counting) Create(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	c.n.Add(1)
 	return c.Store.Create(ctx, now, key, op, with)
 }
 
-func (c *counting) Advance(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (c *counting) Advance(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	c.n.Add(1)
 	return c.Store.Advance(ctx, now, key, op, with)
 }

@@ -43,16 +43,19 @@ func (c *chain) prev() []byte {
 }
 
 // sealer computes MACs.
-type sealer struct{ h hash.Hash }
+type sealer struct {
+	h   hash.Hash
+	mac [macLen]byte // the last one, here so that none is made on the heap
+}
 
-func newSealer(key []byte) *sealer { return &sealer{hmac.New(sha256.New, key)} }
+func newSealer(key []byte) *sealer { return &sealer{h: hmac.New(sha256.New, key)} }
 
-func (s *sealer) sum(prev, body []byte) (mac [macLen]byte) {
+func (s *sealer) sum(prev, body []byte) [macLen]byte {
 	s.h.Reset()
 	s.h.Write(prev)
 	s.h.Write(body)
-	s.h.Sum(mac[:0])
-	return mac
+	s.h.Sum(s.mac[:0])
+	return s.mac
 }
 
 // What encodeRecord leaves open for append, as encoding/json writes it. None
@@ -63,11 +66,14 @@ var (
 	openPrev = []byte(`"prev":""}`)
 )
 
+// recordSize is room enough for the JSON of most records.
+const recordSize = 448
+
 // encodeRecord makes a record's JSON but for its sequence number, the MAC
 // before it and the number of a new operation.
 func encodeRecord(r bot.Record) ([]byte, error) {
 	r.Seq, r.Prev = 0, ""
-	body, err := json.Marshal(&r)
+	body, err := appendRecord(make([]byte, 0, recordSize), &r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: audit record: %w", errInvalid, err)
 	}

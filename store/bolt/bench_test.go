@@ -142,8 +142,8 @@ func storeWrites(b *testing.B, n int) float64 {
 		}
 		w := benchWritten
 		w.Owed = []bot.Owed{{Op: op.ID, Kind: bot.OwedRoot, Place: bot.Place{Thread: "1"}, At: noon}}
-		stored, err := write(ctx, noon, trigger, *op, w)
-		*op = stored.Operation
+		stored, err := write(ctx, noon, trigger, new(*op), w)
+		*op = *stored.Operation
 		return err
 	})
 }
@@ -210,7 +210,7 @@ func commits(b *testing.B, s *bolt.Store) time.Duration {
 	const n = 500
 	begin := time.Now()
 	for i := range n {
-		_, err := s.Create(ctx, noon, "", operation(i), written)
+		_, err := s.Create(ctx, noon, "", new(operation(i)), written)
 		require.NoError(b, err)
 	}
 	return time.Since(begin) / n

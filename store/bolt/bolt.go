@@ -19,10 +19,8 @@
 //
 //	meta        "schema", "created", "ping"
 //	operations  number → head (version, next look, state, lane) + the rest, packed
-//	open        number, of operations that have not ended
-//	due         next look + number
-//	lanes       lane → number of its holder
-//	keys        a bucket for every eight hours: key → time + number
+//	open        number, of operations that have not ended or have to be looked at
+//	keys        which eight hours since 1970 + key → time + number
 //	reads       number → expiry + packed
 //	threads     number + place → packed
 //	owed        sequence → head (what a retry or a coalesced root changes) + packed,
@@ -31,6 +29,9 @@
 //	took        command → the last 20 lengths
 //	audit       sequence → MAC + JSON
 //	incidents   VM + the incident's ID → packed
+//
+// Who holds which lane and when which operation is due is kept in memory, made
+// of the open operations: see index.go.
 //
 // Beside the file stand PATH.holder, for the operator who finds it locked, and
 // PATH.gen, how far the audit log had come: see sidecar.go.
@@ -124,7 +125,8 @@ type Store struct {
 	wake    chan struct{} // holds one token: something waits
 	done    chan struct{} // closed when the committer has ended
 
-	c committer // of the committer's goroutine alone
+	c    committer // of the committer's goroutine alone
+	open *index
 
 	places  sync.Map // bot.Place → []byte
 	placesN atomic.Int64
@@ -162,7 +164,7 @@ func open(path string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		path: path, key: o.AuditKey, minFree: o.MinFree, reading: o.Reading,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), open: &index{},
 	}
 	s.db, s.file, err = openFile(path)
 	if err != nil {

@@ -17,8 +17,6 @@ const (
 	meta bucket = iota
 	operations
 	unended
-	due
-	lanes
 	keys
 	reads
 	threads
@@ -31,7 +29,7 @@ const (
 )
 
 var bucketNames = [buckets]string{
-	"meta", "operations", "open", "due", "lanes", "keys", "reads", "threads", "owed", "locks", "took", "audit", "incidents",
+	"meta", "operations", "open", "keys", "reads", "threads", "owed", "locks", "took", "audit", "incidents",
 }
 
 // since is the first schema that has a bucket, where that is not the first.
@@ -40,7 +38,7 @@ var since = [buckets]uint64{incidents: 3}
 // fill says how much of a page is filled before the next is begun, in the
 // buckets that grow at their end: all of it where values never change, else so
 // much that there is room for them to grow.
-var fill = [buckets]float64{operations: grows, unended: 1, reads: 1, owed: grows, audit: 1}
+var fill = [buckets]float64{operations: grows, unended: 1, keys: grows, reads: 1, owed: grows, audit: 1}
 
 const grows = 0.9
 
@@ -48,13 +46,17 @@ const grows = 0.9
 type tx struct {
 	bolt *bbolt.Tx
 	at   [buckets]*bbolt.Bucket
-	ages []age // of keys, newest first; nil: not looked up
+	look [buckets]*bbolt.Cursor // to look up with; each keeps the room it needs
+	ages []uint64               // of keys, newest first; nil: not looked up
 	// broken is the first put that bbolt refused: the write broke the rule.
 	broken error
 	chain  chain // of the audit log, as this transaction leaves it
 	seal   *sealer
 	roots  map[rootKey]owedRoot // the committer's, not to be changed
 	moved  map[rootKey]owedRoot // what is to change in it; seq 0: goes
+	open   *index               // the store's, not to be changed
+	looks  []moved              // what is to change in it
+	held   map[string]uint64    // likewise: lanes to their holders, 0: nobody
 }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {
@@ -69,7 +71,15 @@ func (t *tx) bucket(b bucket) *bbolt.Bucket {
 
 // get returns a value that is good until the end of the transaction; nil if
 // there is none.
-func (t *tx) get(b bucket, key []byte) []byte { return t.bucket(b).Get(key) }
+func (t *tx) get(b bucket, key []byte) []byte {
+	if t.look[b] == nil {
+		t.look[b] = t.bucket(b).Cursor()
+	}
+	if k, v := t.look[b].Seek(key); bytes.Equal(k, key) {
+		return v
+	}
+	return nil
+}
 
 // put stores a value. It must not be changed until the transaction ended.
 func (t *tx) put(b bucket, key, value []byte) {

@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -21,10 +20,10 @@ const maxDamage = 100
 // Every error is an ErrDamaged. Without an audit key, the chain is followed but
 // the MACs are not computed.
 func (s *Store) Check(ctx context.Context) error {
-	c := &checker{s: s, ctx: ctx, seal: newSealer(s.key), keyed: len(s.key) > 0}
+	c := &checker{s: s, ctx: ctx, seal: newSealer(s.key), keyed: len(s.key) > 0, held: map[string]uint64{}}
 	err := s.view(ctx, func(t *tx) error {
 		c.t = t
-		for _, part := range []func(){c.operations, c.unended, c.due, c.lanes, c.owed, c.values, c.keys, c.audit} {
+		for _, part := range []func(){c.operations, c.unended, c.owed, c.values, c.keys, c.audit} {
 			part()
 		}
 		return ctx.Err()
@@ -46,9 +45,8 @@ type checker struct {
 	seal   *sealer
 	keyed  bool
 	damage []error
-	open   int // operations that have not ended
-	looks  int // that have to be looked at
-	held   int // that hold a lane
+	open   int               // operations that the index has to have
+	held   map[string]uint64 // lanes, to their holders
 }
 
 func (c *checker) found(format string, args ...any) {
@@ -99,19 +97,17 @@ func (c *checker) operations() {
 		if !slices.Contains(bot.States(), op.State) {
 			c.found("operation %d: state %q", id, op.State)
 		}
-		if !h.final {
+		if h.open() {
 			c.open++
-			c.has(id, unended, be(id))
-		}
-		if h.nextAt != 0 {
-			c.looks++
-			c.has(id, due, dueKey(h.nextAt, id))
+			if c.t.get(unended, be(id)) == nil {
+				c.found("operation %d: missing in index %s", id, bucketNames[unended])
+			}
 		}
 		if h.holds {
-			c.held++
-			if holder := c.t.get(lanes, []byte(h.lane)); number(holder) != id {
-				c.found("operation %d: does not hold its lane %s", id, h.lane)
+			if holder := c.held[h.lane]; holder != 0 {
+				c.found("operation %d: holds lane %s, as operation %d does", id, h.lane, holder)
 			}
+			c.held[h.lane] = id
 		}
 	})
 	if seq := c.t.bucket(operations).Sequence(); seq < number(last(c.t, operations)) {
@@ -124,24 +120,12 @@ func last(t *tx, b bucket) []byte {
 	return k
 }
 
-// has finds an index that lacks an operation.
-func (c *checker) has(id uint64, index bucket, key []byte) {
-	if c.t.get(index, key) == nil {
-		c.found("operation %d: missing in index %s", id, bucketNames[index])
-	}
-}
-
-// The indexes hold nothing else: all of theirs were counted.
-
-func (c *checker) unended() { c.count(unended, c.open) }
-func (c *checker) due()     { c.count(due, c.looks) }
-func (c *checker) lanes()   { c.count(lanes, c.held) }
-
-func (c *checker) count(index bucket, want int) {
+// unended: the index holds nothing else, all of it was counted.
+func (c *checker) unended() {
 	n := 0
-	c.each(index, func(_, _ []byte) { n++ })
-	if n != want {
-		c.found("index %s has %d entries, operations make %d", bucketNames[index], n, want)
+	c.each(unended, func(_, _ []byte) { n++ })
+	if n != c.open {
+		c.found("index %s has %d entries, operations make %d", bucketNames[unended], n, c.open)
 	}
 }
 
@@ -211,19 +195,15 @@ func (c *checker) values() {
 
 // keys: each belongs to an operation that exists, or to none.
 func (c *checker) keys() {
-	c.t.loadAges()
-	for _, a := range c.t.ages {
-		cur := a.b.Cursor()
-		for k, v := cur.First(); k != nil && c.ctx.Err() == nil; k, v = cur.Next() {
-			if len(v) != 16 {
-				c.found("key %q: %d bytes", k, len(v))
-				continue
-			}
-			if id := binary.BigEndian.Uint64(v[8:]); id != 0 && c.t.get(operations, be(id)) == nil {
-				c.found("key %q: operation %d does not exist", k, id)
-			}
+	c.each(keys, func(k, v []byte) {
+		if len(k) < 8 || len(v) != 16 {
+			c.found("key %q: %d bytes", k, len(v))
+			return
 		}
-	}
+		if id := number(v[8:]); id != 0 && c.t.get(operations, be(id)) == nil {
+			c.found("key %q: operation %d does not exist", k[8:], id)
+		}
+	})
 }
 
 // audit: no number is missing, each record names the MAC before it, and its

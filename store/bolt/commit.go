@@ -89,7 +89,7 @@ func (s *Store) knock() {
 // view runs f in a transaction that sees everything written before. bbolt
 // panics over a damaged page; one that is met after Open is an ErrDamaged.
 func (s *Store) view(ctx context.Context, f func(*tx) error) (err error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	defer func() {
@@ -97,13 +97,20 @@ func (s *Store) view(ctx context.Context, f func(*tx) error) (err error) {
 			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 	}()
+	return unavailable(s.db.View(func(b *bbolt.Tx) error { return f(&tx{bolt: b}) }))
+}
+
+// usable tells whether a read may begin.
+func (s *Store) usable(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if closed {
+	defer s.mu.Unlock()
+	if s.closed {
 		return unavailable(errClosed)
 	}
-	return unavailable(s.db.View(func(b *bbolt.Tx) error { return f(&tx{bolt: b}) }))
+	return nil
 }
 
 // unavailable makes ErrUnavailable of every error that is none of the store's
@@ -177,11 +184,12 @@ func (s *Store) run() {
 
 // gather lets callers whose writes were just answered come back with their
 // next, so that they share a commit with those that came meanwhile. It gives
-// way as long as they keep coming, until half of all are there: the others make
-// their next ready while these are on the disk. It does not wait for the first.
+// way as long as they keep coming, until all are there, or so many that a commit
+// of them keeps the disk busy: the others make their next ready meanwhile. It
+// does not wait for the first.
 func (s *Store) gather(answered int) {
 	s.mu.Lock()
-	enough := min((len(s.waiting)+answered+1)/2, maxBatch)
+	enough := min(len(s.waiting)+answered, maxBatch/2)
 	s.mu.Unlock()
 	since, seen := time.Now(), 0
 	for {
@@ -250,7 +258,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 		return -1, err
 	}
 	c.paved.pave(s.file, b.Size())
-	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch))}
+	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch)), open: s.open}
 	written := false
 	for i, w := range batch {
 		w.err = guarded(w, t)
@@ -269,6 +277,7 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	}
 	c.chain = t.chain
 	s.side.note(c.chain)
+	s.open.apply(t)
 	for k, r := range t.moved {
 		if r.seq == 0 {
 			delete(c.roots, k)
@@ -326,6 +335,11 @@ func (c *committer) recall(s *Store) error {
 		if c.chain, err = lastOfChain(t); err != nil {
 			return err
 		}
+		open, err := readIndex(t)
+		if err != nil {
+			return err
+		}
+		s.open.become(open)
 		t.scan(owed, nil, func(k, v []byte) bool {
 			var h owedHead
 			var body []byte

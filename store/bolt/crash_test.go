@@ -45,15 +45,15 @@ func writeForEver(path string) {
 		go func() {
 			for n := 0; ; n++ {
 				op := operation(i*1_000_000 + n + os.Getpid()*8_000_000)
-				stored, err := s.Create(ctx, noon, fmt.Sprint(os.Getpid(), "/", i, "/", n), op, written)
+				stored, err := s.Create(ctx, noon, fmt.Sprint(os.Getpid(), "/", i, "/", n), &op, written)
 				if err != nil {
 					panic(err)
 				}
 				said(stored.ID, stored.Version)
 				for _, state := range []bot.State{bot.Ready, bot.Checking, bot.Intent} {
-					op = stored.Operation
+					op = *stored.Operation
 					op.State = state
-					if stored, err = s.Advance(ctx, noon, "", op, written); err != nil {
+					if stored, err = s.Advance(ctx, noon, "", &op, written); err != nil {
 						panic(err)
 					}
 					said(stored.ID, stored.Version)

@@ -54,14 +54,14 @@ func TestDiskThatTakesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "test.db")
 			s := MustOpen(t, path)
-			first, err := s.Create(ctx, noon, "k1", operation(1), written)
+			first, err := s.Create(ctx, noon, "k1", new(operation(1)), written)
 			require.NoError(t, err)
 			if tc.by == "" {
 				tc.by = path
 			}
 			back := replace(t, path, tc.by, tc.flag)
 			for range 3 {
-				_, err = s.Create(ctx, noon, "k2", operation(2), written)
+				_, err = s.Create(ctx, noon, "k2", new(operation(2)), written)
 				require.ErrorIs(t, err, bot.ErrUnavailable)
 				if tc.cause != nil {
 					require.ErrorIs(t, err, tc.cause)
@@ -70,9 +70,9 @@ func TestDiskThatTakesNothing(t *testing.T) {
 			}
 			stored, err := s.Operation(ctx, first.ID)
 			require.NoError(t, err, "it can still be read")
-			require.Equal(t, first.Operation, stored)
+			require.Equal(t, *first.Operation, stored)
 			back()
-			second, err := s.Create(ctx, noon, "k2", operation(2), written)
+			second, err := s.Create(ctx, noon, "k2", new(operation(2)), written)
 			require.NoError(t, err, "it goes on when the disk does")
 			require.False(t, second.Repeated)
 			require.Equal(t, first.ID+1, second.ID)
@@ -90,14 +90,14 @@ func TestLittleDisk(t *testing.T) {
 	opts.MinFree = math.MaxInt64
 	s, err := bolt.Open(path, opts)
 	require.NoError(t, err)
-	_, err = s.Create(ctx, noon, "", operation(2), written)
+	_, err = s.Create(ctx, noon, "", new(operation(2)), written)
 	require.ErrorIs(t, err, bot.ErrUnavailable)
 	require.ErrorContains(t, err, "MB of disk are free")
 	require.ErrorIs(t, s.Ping(ctx, noon), bot.ErrUnavailable)
 	op, err := s.Operation(ctx, 1)
 	require.NoError(t, err)
 	op.State = bot.Ready
-	_, err = s.Advance(ctx, noon, "", op, written)
+	_, err = s.Advance(ctx, noon, "", &op, written)
 	require.NoError(t, err, "what is under way is recorded")
 	require.NoError(t, s.Close())
 }

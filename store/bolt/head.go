@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"hosterbot/bot"
@@ -38,6 +39,16 @@ type opHead struct {
 	lane    string
 }
 
+// open tells whether the operation is in the index: it has not ended, or there
+// is something left to look at.
+func (h *opHead) open() bool { return !h.final || h.nextAt != 0 }
+
+// isFinal tells whether an operation's value is of one that has ended.
+func isFinal(v []byte) bool { return len(v) > flagsAt && v[flagsAt]&flagFinal != 0 }
+
+// flagsAt is where the flags stand in an operation's value.
+const flagsAt = 16
+
 // opSize is room enough for the value of most operations.
 const opSize = 448
 
@@ -51,12 +62,14 @@ func headOf(op *bot.Operation, version int64) opHead {
 }
 
 // encodeOp makes the value of an operation, which fits any number.
-func encodeOp(op bot.Operation, version int64) ([]byte, opHead, error) {
-	h := headOf(&op, version)
+func encodeOp(op *bot.Operation, version int64) ([]byte, opHead, error) {
+	h := headOf(op, version)
 	if len(h.state) > 255 || len(h.lane) > 1<<15 {
 		return nil, h, fmt.Errorf("%w: state or lane is too long", errInvalid)
 	}
-	op.ID, op.Version, op.State, op.Lane, op.NextAt = 0, 0, "", "", time.Time{}
+	rest := restOfOp.Get().(*bot.Operation)
+	*rest = *op
+	rest.ID, rest.Version, rest.State, rest.Lane, rest.NextAt = 0, 0, "", "", time.Time{}
 	var flags byte
 	if h.final {
 		flags |= flagFinal
@@ -71,8 +84,14 @@ func encodeOp(op bot.Operation, version int64) ([]byte, opHead, error) {
 	out = append(out, h.state...)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(h.lane)))
 	out = append(out, h.lane...)
-	return packOp.pack(out, &op), h, nil
+	out = packOp.pack(out, rest)
+	*rest = bot.Operation{} // it keeps nothing alive
+	restOfOp.Put(rest)
+	return out, h, nil
 }
+
+// restOfOp spares the packer, which wants a pointer, a copy on the heap.
+var restOfOp = sync.Pool{New: func() any { return new(bot.Operation) }}
 
 // splitOp takes an operation's value apart. The head keeps nothing of it.
 func splitOp(v []byte) (opHead, []byte, error) {
@@ -82,8 +101,8 @@ func splitOp(v []byte) (opHead, []byte, error) {
 	h := opHead{
 		version: int64(binary.BigEndian.Uint64(v)),
 		nextAt:  int64(binary.BigEndian.Uint64(v[8:])),
-		final:   v[16]&flagFinal != 0,
-		holds:   v[16]&flagHolds != 0,
+		final:   v[flagsAt]&flagFinal != 0,
+		holds:   v[flagsAt]&flagHolds != 0,
 	}
 	n := int(v[17])
 	if v = v[18:]; len(v) < n+2 {

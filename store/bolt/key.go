@@ -1,19 +1,20 @@
 package bolt
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 const (
 	keyLife = 24 * time.Hour
-	// keyAge is the span of the bucket that a key goes into. A key is found by
-	// looking into the four that its life may touch, and whole buckets grow
-	// too old, so that keys need no second index by time.
+	// keyAge is the span of time whose keys stand together. A key is found by a
+	// look into each of the few that are there, and what is too old stands at
+	// the beginning, so that keys need no second index by time.
 	keyAge = 8 * time.Hour
 
 	maxKey = 1024 // bytes of anything that becomes part of a key
@@ -21,27 +22,27 @@ const (
 	maxPrune = 1000
 )
 
-// age is the bucket of the keys of one span of time.
-type age struct {
-	at uint64 // the span's number since 1970
-	b  *bbolt.Bucket
-}
-
+// ageOf is the number of a span since 1970.
 func ageOf(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) / uint64(keyAge/time.Second) }
 
-// loadAges finds the buckets of keys, newest first.
+// keyOf is where a key of a span stands.
+func keyOf(age uint64, key string) []byte {
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(key)), age), key...)
+}
+
+// loadAges finds the spans that there are keys of, newest first.
 func (t *tx) loadAges() {
 	if t.ages != nil {
 		return
 	}
-	t.ages = []age{}
-	all := t.bucket(keys)
-	c := all.Cursor()
-	for k, _ := c.Last(); k != nil; k, _ = c.Prev() {
-		if b := all.Bucket(k); b != nil && len(k) == 8 {
-			b.FillPercent = grows // keys of platforms begin with what counts up
-			t.ages = append(t.ages, age{number(k), b})
+	t.ages = []uint64{}
+	c := t.bucket(keys).Cursor()
+	for k, _ := c.Last(); len(k) >= 8; {
+		t.ages = append(t.ages, number(k))
+		if k, _ = c.Seek(k[:8]); k == nil {
+			return
 		}
+		k, _ = c.Prev()
 	}
 }
 
@@ -52,10 +53,9 @@ func (t *tx) knows(now time.Time, key string) (op uint64, ok bool) {
 		return 0, false
 	}
 	t.loadAges()
-	for _, a := range t.ages {
-		if v := a.b.Get([]byte(key)); len(v) == 16 {
-			at := moment(int64(binary.BigEndian.Uint64(v)))
-			return number(v[8:]), now.Sub(at) <= keyLife
+	for _, age := range t.ages {
+		if v := t.get(keys, keyOf(age, key)); len(v) == 16 {
+			return number(v[8:]), now.Sub(moment(int64(number(v)))) <= keyLife
 		}
 	}
 	return 0, false
@@ -67,27 +67,10 @@ func (t *tx) learn(now time.Time, key string, op uint64) {
 		return
 	}
 	t.loadAges()
-	v := binary.BigEndian.AppendUint64(timed(now, nil), op)
-	at := ageOf(now)
-	for _, a := range t.ages {
-		if a.at == at {
-			t.note(a.b.Put([]byte(key), v))
-			return
-		}
-	}
-	b, err := t.bucket(keys).CreateBucket(be(at))
-	if err != nil {
-		t.note(err)
-		return
-	}
-	t.note(b.Put([]byte(key), v))
-	t.ages = nil
-}
-
-// note keeps the first error of a put.
-func (t *tx) note(err error) {
-	if err != nil && t.broken == nil {
-		t.broken = fmt.Errorf("put: %w", err)
+	age := ageOf(now)
+	t.put(keys, keyOf(age, key), binary.BigEndian.AppendUint64(timed(now, nil), op))
+	if i, ok := slices.BinarySearchFunc(t.ages, age, func(a, b uint64) int { return cmp.Compare(b, a) }); !ok {
+		t.ages = slices.Insert(t.ages, i, age)
 	}
 }
 
@@ -141,25 +124,20 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 
 // forget deletes keys of spans that ended 24 hours ago.
 func (t *tx) forget(now time.Time) {
-	t.loadAges()
-	left := maxPrune
-	for i := len(t.ages) - 1; i >= 0 && left > 0; i-- {
-		a := t.ages[i]
-		if a.at+1 > ageOf(now.Add(-keyLife)) {
-			return
+	last := ageOf(now.Add(-keyLife))
+	var old [][]byte
+	t.scan(keys, nil, func(k, _ []byte) bool {
+		if number(k)+1 > last {
+			return false
 		}
-		var old [][]byte
-		c := a.b.Cursor()
-		for k, _ := c.First(); k != nil && len(old) < left; k, _ = c.Next() {
-			old = append(old, append([]byte(nil), k...))
-		}
-		for _, k := range old {
-			t.note(a.b.Delete(k))
-		}
-		if left -= len(old); left > 0 { // it is empty
-			t.note(t.bucket(keys).DeleteBucket(be(a.at)))
-			t.ages = t.ages[:i]
-		}
+		old = append(old, bytes.Clone(k))
+		return len(old) < maxPrune
+	})
+	for _, k := range old {
+		t.delete(keys, k)
+	}
+	if len(old) > 0 {
+		t.ages = nil
 	}
 }
 

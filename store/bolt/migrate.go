@@ -28,7 +28,7 @@ func (o Options) plan() plan {
 	if o.other != nil {
 		return *o.other
 	}
-	return plan{steps: []step{packAll, addIncidents}}
+	return plan{steps: []step{packAll, addIncidents, flatten}}
 }
 
 func (p plan) schema() uint64 { return schema + uint64(len(p.steps)) }

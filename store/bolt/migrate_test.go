@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
@@ -62,7 +63,7 @@ func TestAStoreOfSchema1IsMigrated(t *testing.T) {
 	op, err := s.Operation(t.Context(), 4)
 	require.NoError(t, err)
 	op.State = bot.NeedsHuman
-	_, err = s.Advance(t.Context(), noon, "k", op, bot.Written{Audit: []bot.Record{{Time: noon, Kind: "state"}}})
+	_, err = s.Advance(t.Context(), noon, "k", &op, bot.Written{Audit: []bot.Record{{Time: noon, Kind: "state"}}})
 	require.NoError(t, err, "and goes on")
 	require.FileExists(t, path+".schema-1")
 }
@@ -84,6 +85,43 @@ func TestAStoreOfSchema2IsMigrated(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []bot.Told{want}, told)
 	require.FileExists(t, path+".schema-2")
+}
+
+// TestAStoreOfSchema3IsMigrated: that one kept lanes and what is due in buckets of
+// their own, and keys in one for every eight hours. It is the store of schema 2
+// in which the last hosterbot of schema 3 began an operation and saved an
+// incident.
+func TestAStoreOfSchema3IsMigrated(t *testing.T) {
+	data, err := os.ReadFile("testdata/schema3.db")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "old.db")
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	s, err := bolt.Open(path, demoOptions)
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Check(t.Context()))
+	told, err := s.Incidents(t.Context())
+	require.NoError(t, err)
+	require.Len(t, told, 1)
+
+	holder, err := s.Holder(t.Context(), "vm/4711")
+	require.NoError(t, err)
+	require.EqualValues(t, 5, holder)
+	var busy *bot.BusyError
+	_, err = s.Create(t.Context(), noon, "other", &bot.Operation{State: bot.Intent, Lane: "vm/4711"}, bot.Written{})
+	require.ErrorAs(t, err, &busy, "the lane is still held")
+	ids, _, err := s.Due(t.Context(), noon.Add(time.Minute), "", 100)
+	require.NoError(t, err)
+	require.Contains(t, ids, int64(5), "and looked at in time")
+	stored, err := s.Create(t.Context(), noon.Add(time.Hour), "k5", &bot.Operation{State: bot.Pending}, bot.Written{})
+	require.NoError(t, err)
+	require.True(t, stored.Repeated, "a delivery is known again")
+	require.EqualValues(t, 5, stored.Operation.ID)
+	require.NoError(t, s.Prune(t.Context(), noon.Add(30*time.Hour)))
+	stored, err = s.Create(t.Context(), noon.Add(30*time.Hour), "k6", &bot.Operation{State: bot.Pending}, bot.Written{})
+	require.NoError(t, err)
+	require.True(t, stored.Repeated, "the younger key is not forgotten with the older")
+	require.FileExists(t, path+".schema-3")
 }
 
 // addNotes is a step of a later hosterbot: a bucket that schema 1 does not have,
@@ -116,7 +154,7 @@ func TestAnOlderStoreIsMigratedAndKept(t *testing.T) {
 	reading := later
 	reading.Reading = true
 	_, err := bolt.Open(path, reading)
-	require.ErrorContains(t, err, "made by an older hosterbot (schema 1, this one knows 5)", "who only looks does not migrate")
+	require.ErrorContains(t, err, "made by an older hosterbot (schema 1, this one knows 6)", "who only looks does not migrate")
 
 	s, err := bolt.Open(path, later)
 	require.NoError(t, err)
@@ -145,7 +183,7 @@ func TestAMigrationThatFailsChangesNothing(t *testing.T) {
 	broken := errors.New("half-way")
 	_, err := bolt.Open(path, bolt.Later(demoOptions, addNotes, func(*bbolt.Tx) error { return broken }))
 	require.ErrorIs(t, err, broken)
-	require.ErrorContains(t, err, "schema 4 to 5")
+	require.ErrorContains(t, err, "schema 5 to 6")
 	require.Zero(t, notes(t, path))
 	s, err := bolt.Open(path, demoOptions)
 	require.NoError(t, err, "the hosterbot before goes on")

@@ -29,7 +29,7 @@ func fill(tb testing.TB, path string, n int) {
 	s, err := bolt.Open(path, options)
 	require.NoError(tb, err)
 	for i := range n {
-		_, err := s.Create(tb.Context(), noon, fmt.Sprint("k", i), operation(i), written)
+		_, err := s.Create(tb.Context(), noon, fmt.Sprint("k", i), new(operation(i)), written)
 		require.NoError(tb, err)
 	}
 	require.NoError(tb, s.Close())
@@ -110,7 +110,7 @@ func TestOpenNewerSchema(t *testing.T) {
 func TestOpenDamaged(t *testing.T) {
 	whole := MustOpen(t, filepath.Join(t.TempDir(), "whole.db"))
 	for i := range 300 {
-		_, err := whole.Create(t.Context(), noon, fmt.Sprint("k", i), operation(i), written)
+		_, err := whole.Create(t.Context(), noon, fmt.Sprint("k", i), new(operation(i)), written)
 		require.NoError(t, err)
 	}
 	var copied bytes.Buffer
@@ -215,20 +215,17 @@ func TestCheckFinds(t *testing.T) {
 		f      func([]byte) []byte
 		want   string
 	}{
-		"a changed record":        {"audit", key(3), flip, "audit record 3"},
-		"a changed MAC":           {"audit", key(3), func(v []byte) []byte { v[0] ^= 1; return v }, "audit record 3: was changed"},
-		"a removed record":        {"audit", key(3), gone, "audit record 4: follows record 2"},
-		"a removed first record":  {"audit", key(1), gone, "audit record 2: follows record 0"},
-		"a lane freed by nobody":  {"lanes", []byte("vm/1"), gone, "does not hold its lane"},
-		"a lane held by nobody":   {"lanes", []byte("vm/99"), func([]byte) []byte { return key(2) }, "index lanes"},
-		"an index entry lost":     {"open", key(2), gone, "operation 2: missing in index open"},
-		"an index entry too many": {"open", key(99), func([]byte) []byte { return []byte{} }, "index open"},
-		"a due entry lost":        {"due", nil, gone, "missing in index due"},
-		"an operation's JSON":     {"operations", key(2), func(v []byte) []byte { return v[:len(v)-1] }, "operation 2"},
-		"an operation's head":     {"operations", key(2), func(v []byte) []byte { v[7]++; v[15]++; return v }, "operation 2"},
-		"a message's JSON":        {"owed", key(1), func(v []byte) []byte { return v[:len(v)-1] }, "message owed 1"},
-		"a root owed twice":       {"owed", key(2), func(v []byte) []byte { v[7]--; return v }, "is the root that message 1 is"},
-		"an operation lost":       {"operations", key(2), gone, "index open"},
+		"a changed record":       {"audit", key(3), flip, "audit record 3"},
+		"a changed MAC":          {"audit", key(3), func(v []byte) []byte { v[0] ^= 1; return v }, "audit record 3: was changed"},
+		"a removed record":       {"audit", key(3), gone, "audit record 4: follows record 2"},
+		"a removed first record": {"audit", key(1), gone, "audit record 2: follows record 0"},
+		"an index entry lost":    {"open", key(2), gone, "operation 2: missing in index open"},
+		"a lane held twice":      {"operations", key(2), func(v []byte) []byte { return bytes.Replace(v, []byte("vm/1"), []byte("vm/0"), 1) }, "operation 2: holds lane vm/0, as operation 1 does"},
+		"an operation's JSON":    {"operations", key(2), func(v []byte) []byte { return v[:len(v)-1] }, "operation 2"},
+		"an operation's head":    {"operations", key(2), func(v []byte) []byte { v[16] ^= 2; return v }, "operation 2: head and content differ"},
+		"a message's JSON":       {"owed", key(1), func(v []byte) []byte { return v[:len(v)-1] }, "message owed 1"},
+		"a root owed twice":      {"owed", key(2), func(v []byte) []byte { v[7]--; return v }, "is the root that message 1 is"},
+		"a key's value":          {"keys", nil, flip, `key "k0": operation 72057594037927937 does not exist`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "test.db")
@@ -236,7 +233,7 @@ func TestCheckFinds(t *testing.T) {
 			for i := range 5 {
 				op := operation(i)
 				op.State = bot.Unknown
-				_, err := s.Create(t.Context(), noon, "", op, written)
+				_, err := s.Create(t.Context(), noon, fmt.Sprint("k", i), &op, written)
 				require.NoError(t, err)
 			}
 			require.NoError(t, s.Check(t.Context()))
@@ -266,15 +263,38 @@ func TestCheckFinds(t *testing.T) {
 	})
 }
 
+// TestAnOpenOperationThatIsLostMayHoldAnyLane: so nothing runs on such a store.
+func TestAnOpenOperationThatIsLostMayHoldAnyLane(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bucket string
+		key    []byte
+		f      func([]byte) []byte
+		want   string
+	}{
+		"an operation lost":       {"operations", key(2), gone, "operation 2 is open and is not there"},
+		"an operation's head":     {"operations", key(2), func(v []byte) []byte { return v[:8] }, "operation 2"},
+		"an index entry too many": {"open", key(99), func([]byte) []byte { return []byte{} }, "operation 99 is open and is not there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "test.db")
+			fill(t, path, 3)
+			change(t, path, tc.bucket, tc.key, tc.f)
+			_, err := bolt.Open(path, accepting)
+			require.ErrorIs(t, err, bolt.ErrDamaged)
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
 func TestRestore(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "test.db")
 	s := MustOpen(t, path)
-	_, err := s.Create(ctx, noon, "", operation(1), written)
+	_, err := s.Create(ctx, noon, "", new(operation(1)), written)
 	require.NoError(t, err)
 	var backup bytes.Buffer
 	require.NoError(t, s.Backup(ctx, &backup))
-	_, err = s.Create(ctx, noon, "", operation(2), written)
+	_, err = s.Create(ctx, noon, "", new(operation(2)), written)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	now, err := os.ReadFile(path)
@@ -346,7 +366,7 @@ func TestBackupWhileWriting(t *testing.T) {
 	done := make(chan error)
 	go func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			if _, err := s.Create(t.Context(), noon, "", operation(i), written); err != nil {
+			if _, err := s.Create(t.Context(), noon, "", new(operation(i)), written); err != nil {
 				done <- err
 				return
 			}

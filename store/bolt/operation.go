@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // Create implements bot.Store. It is refused when the disk is nearly full, so
 // that what is under way can still be recorded. Records and messages in with
 // that have no Op get the new number.
-func (s *Store) Create(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) Create(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	out, err := s.create(ctx, now, key, op, with)
 	if err != nil {
 		return bot.Stored{}, fmt.Errorf("create operation: %w", err)
@@ -21,19 +20,20 @@ func (s *Store) Create(ctx context.Context, now time.Time, key string, op bot.Op
 	return out, nil
 }
 
-func (s *Store) create(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) create(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	if err := validKey(key); err != nil {
 		return bot.Stored{}, err
 	}
 	if err := s.enoughDisk(); err != nil {
 		return bot.Stored{}, err
 	}
-	op.ID, op.Version = 0, 1
-	value, head, err := encodeOp(op, op.Version)
+	made := new(*op)
+	made.ID, made.Version = 0, 1
+	value, head, err := encodeOp(made, made.Version)
 	if err != nil {
 		return bot.Stored{}, err
 	}
-	ready, err := s.prepare(now, with, &op, op.Version, true)
+	ready, err := s.prepare(now, with, made, made.Version, true)
 	if err != nil {
 		return bot.Stored{}, err
 	}
@@ -56,12 +56,12 @@ func (s *Store) create(ctx context.Context, now time.Time, key string, op bot.Op
 	if err != nil || before != nil {
 		return before.stored(err)
 	}
-	op.ID = int64(id)
-	return bot.Stored{Operation: op}, nil
+	made.ID = int64(id)
+	return bot.Stored{Operation: made}, nil
 }
 
 // Advance implements bot.Store.
-func (s *Store) Advance(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) Advance(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	out, err := s.advance(ctx, now, key, op, with)
 	if err != nil {
 		return bot.Stored{}, fmt.Errorf("advance operation %d: %w", op.ID, err)
@@ -69,17 +69,17 @@ func (s *Store) Advance(ctx context.Context, now time.Time, key string, op bot.O
 	return out, nil
 }
 
-func (s *Store) advance(ctx context.Context, now time.Time, key string, op bot.Operation, with bot.Written) (bot.Stored, error) {
+func (s *Store) advance(ctx context.Context, now time.Time, key string, op *bot.Operation, with bot.Written) (bot.Stored, error) {
 	if err := validKey(key); err != nil {
 		return bot.Stored{}, err
 	}
-	read := op.Version
-	op.Version++
-	value, head, err := encodeOp(op, op.Version)
+	made := new(*op)
+	made.Version++
+	value, head, err := encodeOp(made, made.Version)
 	if err != nil {
 		return bot.Stored{}, err
 	}
-	ready, err := s.prepare(now, with, &op, op.Version, false)
+	ready, err := s.prepare(now, with, made, made.Version, false)
 	if err != nil {
 		return bot.Stored{}, err
 	}
@@ -97,8 +97,8 @@ func (s *Store) advance(ctx context.Context, now time.Time, key string, op bot.O
 		if err != nil {
 			return err
 		}
-		if old.version != read {
-			return fmt.Errorf("%w: version %d is stored, not %d", bot.ErrConflict, old.version, read)
+		if old.version != op.Version {
+			return fmt.Errorf("%w: version %d is stored, not %d", bot.ErrConflict, old.version, op.Version)
 		}
 		if !old.state.CanBecome(head.state) {
 			return fmt.Errorf("%w: %s cannot become %s", bot.ErrConflict, old.state, head.state)
@@ -115,7 +115,7 @@ func (s *Store) advance(ctx context.Context, now time.Time, key string, op bot.O
 	if err != nil || before != nil {
 		return before.stored(err)
 	}
-	return bot.Stored{Operation: op}, nil
+	return bot.Stored{Operation: made}, nil
 }
 
 // earlier is what a known key finds.
@@ -143,53 +143,10 @@ func (e *earlier) stored(err error) (bot.Stored, error) {
 		return bot.Stored{}, err
 	}
 	if e.id == 0 {
-		return bot.Stored{Repeated: true}, nil
+		return bot.Stored{Operation: &bot.Operation{}, Repeated: true}, nil
 	}
 	op, err := decodeOp(e.id, e.value)
-	return bot.Stored{Operation: op, Repeated: err == nil}, err
-}
-
-// free tells whether the operation may hold what its head says.
-func (t *tx) free(id uint64, h opHead) error {
-	if !h.holds {
-		return nil
-	}
-	if v := t.get(lanes, []byte(h.lane)); v != nil && number(v) != id {
-		return &bot.BusyError{Lane: h.lane, Holder: int64(number(v))}
-	}
-	return nil
-}
-
-// index brings the indexes from what an operation was to what it is.
-func (t *tx) index(id uint64, old, is opHead) {
-	if old.final != is.final {
-		if is.final {
-			t.delete(unended, be(id))
-		} else {
-			t.put(unended, be(id), []byte{})
-		}
-	}
-	if old.nextAt != is.nextAt {
-		if old.nextAt != 0 {
-			t.delete(due, dueKey(old.nextAt, id))
-		}
-		if is.nextAt != 0 {
-			t.put(due, dueKey(is.nextAt, id), []byte{})
-		}
-	}
-	if old.holds == is.holds && old.lane == is.lane {
-		return
-	}
-	if old.holds {
-		t.delete(lanes, []byte(old.lane))
-	}
-	if is.holds {
-		t.put(lanes, []byte(is.lane), be(id))
-	}
-}
-
-func dueKey(at int64, id uint64) []byte {
-	return binary.BigEndian.AppendUint64(be(uint64(at)), id)
+	return bot.Stored{Operation: &op, Repeated: err == nil}, err
 }
 
 // Operation implements bot.Store.
@@ -242,7 +199,9 @@ func (s *Store) Operations(ctx context.Context, f bot.OperationFilter) ([]bot.Op
 				return false
 			}
 			if f.Open {
-				v = t.get(operations, k)
+				if v = t.get(operations, k); isFinal(v) {
+					return true
+				}
 			}
 			if !containsAll(v, needles) {
 				return true
@@ -285,41 +244,23 @@ func picks(f bot.OperationFilter, op *bot.Operation) bool {
 
 // Holder implements bot.Store.
 func (s *Store) Holder(ctx context.Context, lane string) (int64, error) {
-	var id int64
-	err := s.view(ctx, func(t *tx) error {
-		v := t.get(lanes, []byte(lane))
-		if v == nil {
-			return bot.ErrNotFound
+	err := s.usable(ctx)
+	if err == nil {
+		if id := s.open.holder(lane); id != 0 {
+			return int64(id), nil
 		}
-		id = int64(number(v))
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("holder of %s: %w", lane, err)
+		err = bot.ErrNotFound
 	}
-	return id, nil
+	return 0, fmt.Errorf("holder of %s: %w", lane, err)
 }
 
 // Due implements bot.Store. There is one owner.
 func (s *Store) Due(ctx context.Context, now time.Time, _ string, limit int) ([]int64, time.Time, error) {
-	var out []int64
-	var next time.Time
-	err := s.view(ctx, func(t *tx) error {
-		t.scan(due, nil, func(k, _ []byte) bool {
-			at := moment(int64(number(k)))
-			if at.After(now) || len(out) >= limit {
-				next = at
-				return false
-			}
-			out = append(out, int64(number(k[8:])))
-			return true
-		})
-		return nil
-	})
-	if err != nil {
+	if err := s.usable(ctx); err != nil {
 		return nil, time.Time{}, fmt.Errorf("due operations: %w", err)
 	}
-	return out, next, nil
+	ids, next := s.open.until(now, limit)
+	return ids, next, nil
 }
 
 // Open implements bot.Store.
@@ -327,7 +268,9 @@ func (s *Store) Open(ctx context.Context) ([]int64, error) {
 	var out []int64
 	err := s.view(ctx, func(t *tx) error {
 		t.scan(unended, nil, func(k, _ []byte) bool {
-			out = append(out, int64(number(k)))
+			if !isFinal(t.get(operations, k)) {
+				out = append(out, int64(number(k)))
+			}
 			return true
 		})
 		return nil

@@ -185,7 +185,7 @@ func BenchmarkEncode(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := encodeOp(op, 1); err != nil {
+		if _, _, err := encodeOp(&op, 1); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -27,9 +27,9 @@ func TestTheCommitterKnowsWhatTheFileSays(t *testing.T) {
 		if op.ID == 0 {
 			write = s.Create
 		}
-		stored, err := write(ctx, now, "", op, with)
+		stored, err := write(ctx, now, "", &op, with)
 		require.NoError(t, err)
-		return stored.Operation
+		return *stored.Operation
 	}
 	owes := func(s *Store) bot.Owed {
 		all, _, err := s.Owed(ctx, now.Add(time.Hour), "", 1)

@@ -1,10 +1,14 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"hosterbot/bot"
 )
@@ -34,6 +38,46 @@ func packAll(tx *bbolt.Tx) error {
 func addIncidents(tx *bbolt.Tx) error {
 	_, err := tx.CreateBucketIfNotExists([]byte(bucketNames[incidents]))
 	return err
+}
+
+// flatten is the step from schema 3 to 4. That one had a bucket of lanes and one
+// of what is due, which are now made of the open operations, and a bucket in
+// keys for every eight hours.
+func flatten(tx *bbolt.Tx) error {
+	index := tx.Bucket([]byte(bucketNames[unended]))
+	if due := tx.Bucket([]byte("due")); due != nil {
+		err := due.ForEach(func(k, _ []byte) error { return index.Put(bytes.Clone(k[min(8, len(k)):]), []byte{}) })
+		if err != nil {
+			return fmt.Errorf("due: %w", err)
+		}
+	}
+	for _, name := range []string{"due", "lanes"} {
+		if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	all := tx.Bucket([]byte(bucketNames[keys]))
+	var ages [][]byte
+	if err := all.ForEachBucket(func(k []byte) error { ages = append(ages, bytes.Clone(k)); return nil }); err != nil {
+		return err
+	}
+	for _, age := range ages {
+		var pairs [][2][]byte
+		err := all.Bucket(age).ForEach(func(k, v []byte) error {
+			pairs = append(pairs, [2][]byte{slices.Concat(age, k), bytes.Clone(v)})
+			return nil
+		})
+		if err == nil {
+			err = all.DeleteBucket(age)
+		}
+		for _, p := range pairs {
+			err = errors.Join(err, all.Put(p[0], p[1]))
+		}
+		if err != nil {
+			return fmt.Errorf("keys: %w", err)
+		}
+	}
+	return nil
 }
 
 // rewrite gives every pair of a bucket another key and value. It collects them
@@ -75,7 +119,7 @@ func packedOp(k, v []byte) ([]byte, []byte, error) {
 		return nil, nil, err
 	}
 	op.State, op.Lane, op.NextAt = h.state, h.lane, moment(h.nextAt)
-	value, _, err := encodeOp(op, h.version)
+	value, _, err := encodeOp(&op, h.version)
 	return k, value, err
 }
 

@@ -74,8 +74,9 @@ func (s *Store) prepare(now time.Time, with bot.Written, op *bot.Operation, vers
 		}
 		body := place
 		if !h.root {
-			o.Seq, o.Op, o.Version, o.At, o.NotBefore, o.Tries = 0, 0, 0, time.Time{}, time.Time{}, 0
-			body = packOwed.pack(nil, &o)
+			rest := o // what the head does not say
+			rest.Seq, rest.Op, rest.Version, rest.At, rest.NotBefore, rest.Tries = 0, 0, 0, time.Time{}, time.Time{}, 0
+			body = packOwed.pack(nil, &rest)
 		}
 		w.owed = append(w.owed, owing{h, body})
 	}

@@ -82,7 +82,7 @@ var raceTests = []test{
 			votes := race(callers, func(i int) error {
 				mine := op
 				mine.Votes = append(mine.Votes[:len(mine.Votes):len(mine.Votes)], bot.Vote{Person: fmt.Sprint("p", i)})
-				_, err := c.Advance(c.ctx, noon, fmt.Sprint(round, "/", i), mine, bot.Written{Audit: []bot.Record{{Kind: "vote", Op: op.ID}}})
+				_, err := c.Advance(c.ctx, noon, fmt.Sprint(round, "/", i), &mine, bot.Written{Audit: []bot.Record{{Kind: "vote", Op: op.ID}}})
 				return err
 			})
 			require.Equal(c, 1, c.won(votes, bot.ErrConflict))
@@ -100,7 +100,7 @@ var raceTests = []test{
 					return err
 				}
 				op.Votes = append(op.Votes, bot.Vote{Person: fmt.Sprint("p", i)})
-				if _, err = c.Advance(c.ctx, noon, "", op, bot.Written{}); !errors.Is(err, bot.ErrConflict) {
+				if _, err = c.Advance(c.ctx, noon, "", &op, bot.Written{}); !errors.Is(err, bot.ErrConflict) {
 					return err
 				}
 			}
@@ -116,7 +116,7 @@ var raceTests = []test{
 			errs := race(callers, func(i int) error {
 				op := ops[i]
 				op.State = bot.Intent
-				_, err := c.Advance(c.ctx, noon, "", op, bot.Written{})
+				_, err := c.Advance(c.ctx, noon, "", &op, bot.Written{})
 				return err
 			})
 			require.Equal(c, 1, c.won(errs, bot.ErrBusy))
@@ -129,7 +129,7 @@ var raceTests = []test{
 		got := make([]bot.Stored, callers)
 		c.won(race(callers, func(i int) (err error) {
 			w := bot.Written{Audit: []bot.Record{{Kind: "command"}}, Owed: []bot.Owed{root(0, "C0OPS"), line(0, "x")}}
-			got[i], err = c.Create(c.ctx, noon, "k", operation(4001), w)
+			got[i], err = c.Create(c.ctx, noon, "k", new(operation(4001)), w)
 			return err
 		}), nil)
 		repeated := 0
@@ -151,7 +151,7 @@ var raceTests = []test{
 		var mu sync.Mutex
 		c.won(race(callers, func(i int) error {
 			for range 20 {
-				stored, err := c.Create(c.ctx, noon, "", operation(4001), bot.Written{Audit: []bot.Record{{Kind: "command"}}})
+				stored, err := c.Create(c.ctx, noon, "", new(operation(4001)), bot.Written{Audit: []bot.Record{{Kind: "command"}}})
 				if err != nil {
 					return err
 				}
@@ -181,11 +181,11 @@ var raceTests = []test{
 		c.won(race(2, func(i int) error {
 			for version := 0; version < 50; version++ {
 				if i == 0 {
-					stored, err := c.Advance(c.ctx, noon, "", op, bot.Written{Owed: []bot.Owed{root(op.ID, "C0OPS")}})
+					stored, err := c.Advance(c.ctx, noon, "", &op, bot.Written{Owed: []bot.Owed{root(op.ID, "C0OPS")}})
 					if err != nil {
 						return err
 					}
-					op = stored.Operation
+					op = *stored.Operation
 					continue
 				}
 				owed, _, err := c.Owed(c.ctx, noon, "me", 10)
@@ -224,15 +224,15 @@ var raceTests = []test{
 			w := bot.Written{Audit: []bot.Record{{Kind: "x"}}}
 			switch op := operation(int64(i)); i % 4 {
 			case 0:
-				_, err = c.Create(c.ctx, noon, "", op, w)
+				_, err = c.Create(c.ctx, noon, "", &op, w)
 			case 1:
 				blocked := blocked
 				blocked.State = bot.Intent
-				_, err = c.Advance(c.ctx, noon, "", blocked, w)
+				_, err = c.Advance(c.ctx, noon, "", &blocked, w)
 			case 2:
 				stale := held
 				stale.Version--
-				_, err = c.Advance(c.ctx, noon, "", stale, w)
+				_, err = c.Advance(c.ctx, noon, "", &stale, w)
 			case 3:
 				err = c.ClearLock(c.ctx, noon, "", "vm/1", w)
 			}
@@ -247,7 +247,7 @@ var raceTests = []test{
 		errs := race(20*callers, func(i int) error {
 			ctx, cancel := context.WithCancel(c.ctx)
 			go cancel()
-			_, err := c.Create(ctx, noon, fmt.Sprint("k", i), operation(int64(i)), bot.Written{Audit: []bot.Record{{Kind: "command"}}})
+			_, err := c.Create(ctx, noon, fmt.Sprint("k", i), new(operation(int64(i))), bot.Written{Audit: []bot.Record{{Kind: "command"}}})
 			return err
 		})
 		written := c.won(errs, context.Canceled)
@@ -266,7 +266,7 @@ var raceTests = []test{
 			if i%10 == 0 {
 				return c.Backup(c.ctx, w)
 			}
-			_, err := c.Create(c.ctx, noon, "", operation(int64(i)), bot.Written{})
+			_, err := c.Create(c.ctx, noon, "", new(operation(int64(i))), bot.Written{})
 			return err
 		})
 		closed.Wait()
@@ -303,7 +303,7 @@ var raceTests = []test{
 				}
 				if i%2 == 0 {
 					w := bot.Written{Audit: []bot.Record{{Kind: "command"}}, Owed: []bot.Owed{line(0, "x")}}
-					if _, err := c.Create(c.ctx, noon, "", operation(int64(i)), w); err != nil {
+					if _, err := c.Create(c.ctx, noon, "", new(operation(int64(i))), w); err != nil {
 						return err
 					}
 					continue

@@ -176,8 +176,8 @@ func calls(c *caller, op bot.Operation) map[string]func() error {
 	var w bot.Written
 	o := bot.Owed{Seq: 1, Place: channel("C0OPS"), Kind: bot.OwedLine}
 	return map[string]func() error{
-		"Create":       func() error { _, err := c.Create(c.ctx, noon, "", op, w); return err },
-		"Advance":      func() error { _, err := c.Advance(c.ctx, noon, "", op, w); return err },
+		"Create":       func() error { _, err := c.Create(c.ctx, noon, "", &op, w); return err },
+		"Advance":      func() error { _, err := c.Advance(c.ctx, noon, "", &op, w); return err },
 		"Operation":    func() error { _, err := c.Operation(c.ctx, op.ID); return err },
 		"Operations":   func() error { _, err := c.Operations(c.ctx, bot.OperationFilter{}); return err },
 		"Holder":       func() error { _, err := c.Holder(c.ctx, op.Lane); return err },

@@ -45,10 +45,10 @@ var operationTests = []test{
 	{"Advance replaces the operation and counts its version", func(c *caller) {
 		op := c.create(operation(4001))
 		op.State, op.Waits = bot.Ready, "delay"
-		stored, err := c.Advance(c.ctx, at(1), "", op, bot.Written{})
+		stored, err := c.Advance(c.ctx, at(1), "", &op, bot.Written{})
 		require.NoError(c, err)
 		op.Version = 2
-		require.Equal(c, op, stored.Operation)
+		require.Equal(c, op, *stored.Operation)
 		require.False(c, stored.Repeated)
 		require.Equal(c, op, c.stored(op.ID))
 	}},
@@ -57,7 +57,7 @@ var operationTests = []test{
 		newer := c.advance(op, bot.Pending)
 		for _, version := range []int64{op.Version, newer.Version + 1, 0} {
 			op.State, op.Version = bot.Ready, version
-			_, err := c.Advance(c.ctx, noon, "k", op, bot.Written{
+			_, err := c.Advance(c.ctx, noon, "k", &op, bot.Written{
 				Audit: []bot.Record{{Time: noon, Kind: "vote"}}, Owed: []bot.Owed{{Op: 1, Kind: bot.OwedLine}}, Took: time.Second,
 			})
 			require.ErrorIs(c, err, bot.ErrConflict)
@@ -69,14 +69,14 @@ var operationTests = []test{
 		require.NoError(c, err)
 		require.Empty(c, took)
 		newer.State = bot.Ready // the key of a refused write is free
-		stored, err := c.Advance(c.ctx, noon, "k", newer, bot.Written{})
+		stored, err := c.Advance(c.ctx, noon, "k", &newer, bot.Written{})
 		require.NoError(c, err)
 		require.False(c, stored.Repeated)
 	}},
 	{"Advance of what does not exist is ErrNotFound", func(c *caller) {
 		op := operation(4001)
 		op.ID, op.Version = 5, 1
-		_, err := c.Advance(c.ctx, noon, "", op, bot.Written{})
+		_, err := c.Advance(c.ctx, noon, "", &op, bot.Written{})
 		require.ErrorIs(c, err, bot.ErrNotFound)
 		_, err = c.Operation(c.ctx, 5)
 		require.ErrorIs(c, err, bot.ErrNotFound)
@@ -91,7 +91,7 @@ var operationTests = []test{
 				op := c.bring(id, from)
 				next := op
 				next.State = to
-				stored, err := c.Advance(c.ctx, noon, "", next, bot.Written{})
+				stored, err := c.Advance(c.ctx, noon, "", &next, bot.Written{})
 				if from.CanBecome(to) {
 					require.NoError(c, err, "%s to %s", from, to)
 					require.Equal(c, to, stored.State)
@@ -113,7 +113,7 @@ var operationTests = []test{
 	{"a context that has ended writes nothing", func(c *caller) {
 		ctx, cancel := contextEnded(c)
 		defer cancel()
-		_, err := c.Create(ctx, noon, "k", operation(4001), bot.Written{})
+		_, err := c.Create(ctx, noon, "k", new(operation(4001)), bot.Written{})
 		require.ErrorIs(c, err, ctx.Err())
 		require.NotErrorIs(c, err, bot.ErrUnavailable)
 		require.Equal(c, int64(1), c.create(operation(4001)).ID)
@@ -146,12 +146,12 @@ var keyTests = []test{
 			Audit: []bot.Record{{Time: noon, Kind: "command"}}, Took: time.Second,
 			Owed: []bot.Owed{{Kind: bot.OwedLine, Place: channel("C0OPS"), At: noon}},
 		}
-		first, err := c.Create(c.ctx, noon, "k", operation(4001), w)
+		first, err := c.Create(c.ctx, noon, "k", new(operation(4001)), w)
 		require.NoError(c, err)
-		now := c.advance(first.Operation, bot.Pending)
-		again, err := c.Create(c.ctx, at(1), "k", operation(4002), w)
+		now := c.advance(*first.Operation, bot.Pending)
+		again, err := c.Create(c.ctx, at(1), "k", new(operation(4002)), w)
 		require.NoError(c, err)
-		require.Equal(c, bot.Stored{Operation: now, Repeated: true}, again)
+		require.Equal(c, bot.Stored{Operation: &now, Repeated: true}, again)
 		require.Len(c, c.records(), 1)
 		require.Len(c, c.owed(), 1)
 		took, err := c.Took(c.ctx, "vm delete")
@@ -162,9 +162,9 @@ var keyTests = []test{
 	{"a repeated Advance is no conflict", func(c *caller) {
 		op := c.create(operation(4001))
 		op.State = bot.Pending
-		first, err := c.Advance(c.ctx, noon, "k", op, bot.Written{})
+		first, err := c.Advance(c.ctx, noon, "k", &op, bot.Written{})
 		require.NoError(c, err)
-		again, err := c.Advance(c.ctx, noon, "k", op, bot.Written{})
+		again, err := c.Advance(c.ctx, noon, "k", &op, bot.Written{})
 		require.NoError(c, err)
 		require.Equal(c, bot.Stored{Operation: first.Operation, Repeated: true}, again)
 	}},
@@ -191,33 +191,33 @@ var keyTests = []test{
 	}},
 	{"a key that was no operation's is Repeated without one", func(c *caller) {
 		require.NoError(c, c.Append(c.ctx, noon, "k", bot.Written{}))
-		stored, err := c.Create(c.ctx, noon, "k", operation(4001), bot.Written{})
+		stored, err := c.Create(c.ctx, noon, "k", new(operation(4001)), bot.Written{})
 		require.NoError(c, err)
-		require.Equal(c, bot.Stored{Repeated: true}, stored)
+		require.Equal(c, bot.Stored{Operation: &bot.Operation{}, Repeated: true}, stored)
 	}},
 	{"keys are kept for 24 hours, over Prune", func(c *caller) {
-		first, err := c.Create(c.ctx, noon, "k", operation(4001), bot.Written{})
+		first, err := c.Create(c.ctx, noon, "k", new(operation(4001)), bot.Written{})
 		require.NoError(c, err)
 		for _, later := range []time.Duration{time.Hour, 12 * time.Hour, 24 * time.Hour} {
 			now := noon.Add(later)
 			require.NoError(c, c.Prune(c.ctx, now))
-			again, err := c.Create(c.ctx, now, "k", operation(4001), bot.Written{})
+			again, err := c.Create(c.ctx, now, "k", new(operation(4001)), bot.Written{})
 			require.NoError(c, err)
 			require.True(c, again.Repeated, "after %s", later)
 			require.Equal(c, first.ID, again.ID)
 		}
 		now := noon.Add(24*time.Hour + time.Second)
 		require.NoError(c, c.Prune(c.ctx, now))
-		again, err := c.Create(c.ctx, now, "k", operation(4001), bot.Written{})
+		again, err := c.Create(c.ctx, now, "k", new(operation(4001)), bot.Written{})
 		require.NoError(c, err)
 		require.False(c, again.Repeated)
-		again, err = c.Create(c.ctx, now.Add(time.Hour), "k", operation(4001), bot.Written{})
+		again, err = c.Create(c.ctx, now.Add(time.Hour), "k", new(operation(4001)), bot.Written{})
 		require.NoError(c, err)
 		require.True(c, again.Repeated, "the newer use counts")
 		require.Equal(c, int64(2), again.ID)
 	}},
 	{"a key too long to be kept is refused, and nothing written", func(c *caller) {
-		_, err := c.Create(c.ctx, noon, strings.Repeat("k", 1<<17), operation(4001), bot.Written{})
+		_, err := c.Create(c.ctx, noon, strings.Repeat("k", 1<<17), new(operation(4001)), bot.Written{})
 		require.Error(c, err)
 		require.Equal(c, int64(1), c.create(operation(4001)).ID)
 	}},
@@ -241,7 +241,7 @@ var laneTests = []test{
 		second := c.bring(4001, bot.Checking)
 		next := second
 		next.State = bot.Intent
-		_, err := c.Advance(c.ctx, noon, "k", next, bot.Written{Audit: []bot.Record{{Kind: "intent"}}})
+		_, err := c.Advance(c.ctx, noon, "k", &next, bot.Written{Audit: []bot.Record{{Kind: "intent"}}})
 		var busy *bot.BusyError
 		require.ErrorAs(c, err, &busy)
 		require.ErrorIs(c, err, bot.ErrBusy)

@@ -28,7 +28,7 @@ func RunReopen(t *testing.T, open func(tb testing.TB, path string) bot.Store, pa
 		Audit: []bot.Record{{Time: noon, Kind: "command"}}, Took: time.Minute,
 		Owed: []bot.Owed{root(0, "C0OPS"), line(0, "line"), root(0, "C0AUDIT")},
 	}
-	first, err := c.Create(c.ctx, noon, "create", op, w)
+	first, err := c.Create(c.ctx, noon, "create", &op, w)
 	require.NoError(t, err)
 	held := c.bring(4002, bot.Unknown)
 	ended := c.bring(4003, bot.Denied)
@@ -50,7 +50,7 @@ func RunReopen(t *testing.T, open func(tb testing.TB, path string) bot.Store, pa
 		require.Equal(t, []bot.Told{told}, c.told())
 	})
 	t.Run("operations are there, with their indexes", func(t *testing.T) {
-		for _, want := range []bot.Operation{first.Operation, held, ended} {
+		for _, want := range []bot.Operation{*first.Operation, held, ended} {
 			require.Equal(t, want, c.stored(want.ID))
 		}
 		open, err := c.Open(c.ctx)
@@ -70,7 +70,7 @@ func RunReopen(t *testing.T, open func(tb testing.TB, path string) bot.Store, pa
 		require.Equal(t, held.ID, holder)
 	})
 	t.Run("committed, answer lost: the key again returns the first result", func(t *testing.T) {
-		stored, err := c.Create(c.ctx, at(1), "create", op, w)
+		stored, err := c.Create(c.ctx, at(1), "create", &op, w)
 		require.NoError(t, err)
 		require.Equal(t, bot.Stored{Operation: first.Operation, Repeated: true}, stored)
 		require.NoError(t, c.SetLock(c.ctx, noon, "lock", bot.Lock{Target: "vm/9", Until: at(60)}, w))
@@ -90,7 +90,7 @@ func RunReopen(t *testing.T, open func(tb testing.TB, path string) bot.Store, pa
 		require.Equal(t, read, got)
 	})
 	t.Run("a root owed before coalesces", func(t *testing.T) {
-		c.advance(first.Operation, bot.Pending, bot.Written{Owed: []bot.Owed{root(first.ID, "C0AUDIT")}})
+		c.advance(*first.Operation, bot.Pending, bot.Written{Owed: []bot.Owed{root(first.ID, "C0AUDIT")}})
 		now := c.owed()
 		require.Len(t, now, len(owed))
 		require.Equal(t, owed[1].Seq, now[1].Seq)

@@ -92,10 +92,10 @@ func (c *caller) create(op bot.Operation, with ...bot.Written) bot.Operation {
 	if len(with) > 0 {
 		w = with[0]
 	}
-	stored, err := c.Create(c.ctx, noon, "", op, w)
+	stored, err := c.Create(c.ctx, noon, "", &op, w)
 	require.NoError(c, err)
 	require.False(c, stored.Repeated)
-	return stored.Operation
+	return *stored.Operation
 }
 
 // advance stores an operation's next state without a key.
@@ -106,9 +106,9 @@ func (c *caller) advance(op bot.Operation, to bot.State, with ...bot.Written) bo
 		w = with[0]
 	}
 	op.State = to
-	stored, err := c.Advance(c.ctx, noon, "", op, w)
+	stored, err := c.Advance(c.ctx, noon, "", &op, w)
 	require.NoError(c, err)
-	return stored.Operation
+	return *stored.Operation
 }
 
 // path leads to every state from Confirming.
