@@ -3,8 +3,10 @@ package bot
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"hosterbot/bot/policy"
 )
@@ -60,7 +62,7 @@ func (b *Bot) decideOwn(ctx context.Context, who asker, cmd *Command, args Args,
 // and line, why, and whom to ask. It never tells other people's rights.
 func denial(snap *policy.Snapshot, cmd *Command, a policy.Answer) Card {
 	c := Card{Tone: Bad, Title: "Not allowed: " + Code(cmd.Words)}
-	c.Lines = append(c.Lines, Clean(a.Why))
+	c.Lines = append(c.Lines, moments(Clean(a.Why)))
 	if len(a.Rules) > 0 {
 		r := a.Rules[0]
 		if r.Because != "" && !strings.Contains(a.Why, r.Because) {
@@ -77,6 +79,21 @@ func denial(snap *policy.Snapshot, cmd *Command, a policy.Answer) Card {
 		c.Lines = append(c.Lines, "Ask someone of "+list(a.Ask, "or")+".")
 	}
 	return c
+}
+
+// policyTime is a time as the policy writes it, which knows no chat.
+var policyTime = regexp.MustCompile(`\b\d{4}-\d\d-\d\d \d\d:\d\d UTC\b`)
+
+// moments makes the times in a text of the policy's such that everybody reads
+// them in his own time zone, and how far away they are.
+func moments(text string) string {
+	return policyTime.ReplaceAllStringFunc(text, func(found string) string {
+		t, err := time.Parse("2006-01-02 15:04 UTC", found)
+		if err != nil {
+			return found
+		}
+		return At(t)
+	})
 }
 
 // ruleText names a rule and its line: "deny prod-stays (policies.yaml:41)".

@@ -218,6 +218,9 @@ type Kind struct {
 	// itself; otherwise it is a name, and has to have one target. Target gives
 	// the zero Target for what is no single one.
 	Labels bool
+	// Listed says that what Complete gives is what the person may touch: its
+	// values are not the targets that Target makes of them.
+	Listed bool
 	// Ambiguous says that a value can mean several targets, so that it has
 	// to be resolved against the provider before the policy is asked.
 	Ambiguous bool

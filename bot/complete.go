@@ -158,7 +158,7 @@ func (b *Bot) completeValue(ctx context.Context, who asker, cmd *Command, p *Par
 			return nil
 		}
 		for _, c := range all {
-			if p.Kind.Target != nil {
+			if p.Kind.Target != nil && !p.Kind.Listed {
 				t, err := p.Kind.Target(c.Value)
 				if err != nil || !b.call(ctx, who, cmd, nil, nil).Allows(t) {
 					continue

@@ -793,6 +793,8 @@ type message struct {
 	card  bot.Card
 	edits int
 	gone  bool
+
+	byline string // the same in all its states
 }
 
 // chat is a fake Adapter: it keeps what was said, in order, and fails as a
@@ -842,7 +844,7 @@ func (c *chat) Post(ctx context.Context, p bot.Place, key string, card bot.Card)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.messages = append(c.messages, &message{place: p, key: key, card: clone(card)})
+	c.messages = append(c.messages, &message{place: p, key: key, card: clone(card), byline: card.Byline})
 	c.log = append(c.log, "post "+p.String()+" "+card.Title)
 	return bot.Ref{Place: p, ID: fmt.Sprint(len(c.messages))}, nil
 }
@@ -862,6 +864,9 @@ func (c *chat) Edit(ctx context.Context, r bot.Ref, card bot.Card) error {
 	m := c.messages[n-1]
 	if m.gone {
 		return &bot.PostError{Gone: true, Err: errors.New("deleted")}
+	}
+	if card.Byline != m.byline || card.Byline == "" || !slices.Contains(card.Notes, card.Byline) {
+		panic(fmt.Sprintf("the root message %q is no longer found by %q: %q", card.Title, m.byline, card.Notes))
 	}
 	m.card, m.edits = clone(card), m.edits+1
 	c.log = append(c.log, "edit "+m.place.String()+" "+card.Title)

@@ -131,7 +131,8 @@ func (b *Bot) opCard(op *Operation, who asker) Card {
 	if op.State.Waiting() {
 		c.Notes = append(c.Notes, op.Notes...)
 	}
-	c.Notes = append(c.Notes, b.byline(op))
+	c.Byline = b.byline(op)
+	c.Notes = append(c.Notes, c.Byline)
 	c.Buttons = b.opButtons(op, who)
 	return c
 }

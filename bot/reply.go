@@ -45,6 +45,9 @@ type Card struct {
 	// Again says that it may stand in its place already: a process that was
 	// killed owed it, and may have posted it.
 	Again bool `json:"-"`
+	// Byline is the note that a root message has in all its states, and no
+	// other has: a chat that keeps no key finds it again by that.
+	Byline string `json:"-"`
 }
 
 // Shown is a secret with its label, for one pair of eyes.

@@ -306,9 +306,12 @@ func incidentCard(snap *policy.Snapshot, t *Told) Card {
 	i := &t.Incident
 	c := Card{
 		Tone: Warn, Title: "Network incident of " + vm,
-		Fields: []Field{{Label: "Incident", Value: Code(i.ID)}},
-		Notes:  []string{"Times, impact and direction are as the provider sends them: it documents no time zone and no unit. All of them: " + Code(fmt.Sprintf("vm incidents %d", t.VM)) + "."},
+		Byline: "Incident " + Code(i.ID) + " of VM " + Code(strconv.FormatInt(t.VM, 10)) + ", seen since " + At(t.Seen) + ".",
 	}
+	if !t.Gone {
+		c.Notes = []string{"Times, impact and direction are as the provider sends them: it documents no time zone and no unit. All of them: " + Code(fmt.Sprintf("vm incidents %d", t.VM)) + "."}
+	}
+	c.Notes = append(c.Notes, c.Byline)
 	for _, f := range []Field{{"Types", strings.Join(i.Types, ", ")}, {"Host", i.Host}, {"Start", i.Start}} {
 		if f.Value != "" {
 			c.Fields = append(c.Fields, Field{f.Label, Clean(f.Value)})
@@ -317,15 +320,14 @@ func incidentCard(snap *policy.Snapshot, t *Told) Card {
 	c.Fields = append(c.Fields, Field{"Impact", strconv.FormatInt(i.Impact, 10)}, Field{"Direction", strconv.Itoa(i.Direction)})
 	switch {
 	case t.Ended.IsZero():
-		c.Lines = []string{"It goes on. Seen " + At(t.Seen) + "."}
+		c.Lines = []string{"It goes on."}
 		return c
 	case t.Gone:
-		c.Lines = []string{"The VM is gone, and the incident with it. Seen " + At(t.Seen) + ", gone " + At(t.Ended) + "."}
-		c.Notes = nil
+		c.Lines = []string{"The VM is gone, and the incident with it, since " + At(t.Ended) + "."}
 		return c
 	}
 	c.Tone, c.Title = Good, c.Title+": over"
-	c.Lines = []string{"It is over. Seen " + At(t.Seen) + ", over " + At(t.Ended) + "."}
+	c.Lines = []string{"It is over since " + At(t.Ended) + "."}
 	if i.Stop != "" && !i.Ongoing {
 		c.Fields = append(c.Fields, Field{"Stop", Clean(i.Stop)})
 	}

@@ -397,9 +397,7 @@ func TestIncidentsAsTheProviderSendsThem(t *testing.T) {
 		require.Less(t, len(text), 20_000)
 		for _, f := range m.card.Fields {
 			require.NotContains(t, f.Value, "\x01")
-			if f.Label != "Incident" {
-				require.NotContains(t, f.Value, "`")
-			}
+			require.NotContains(t, f.Value, "`")
 		}
 	}
 }
@@ -457,4 +455,35 @@ func TestAnIncidentThatChangesIsShownAsItIs(t *testing.T) {
 	s.skip(5 * time.Minute)
 	require.Len(t, s.slack.roots(alarm), 2)
 	require.Len(t, s.slack.thread(alarm), 1)
+}
+
+// TestAnIncidentsBylineIsTheSameInAllItsStates: a chat that keeps no key finds
+// the root again by it, however the incident has changed; and no other has it.
+func TestAnIncidentsBylineIsTheSameInAllItsStates(t *testing.T) {
+	for name, end := range map[string]func(*siege){
+		"over":           func(s *siege) { s.attack(4001, "1", false) },
+		"the VM is gone": func(s *siege) { s.fails[4001] = bot.Errorf(bot.Missing, "The provider knows no VM `4001`.") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSiege(t)
+			s.attack(4001, "1", true)
+			s.attack(4001, "2", true)
+			s.attack(4002, "1", true) // another VM's, of the same number and moment
+			s.due()
+			bylines := make(map[string]bool)
+			for _, m := range s.slack.roots(alarm) {
+				require.Contains(t, m.card.Notes, m.byline)
+				bylines[m.byline] = true
+			}
+			require.Len(t, bylines, 3)
+			root := s.slack.roots(alarm)[0]
+			s.attacks[4001][0].Impact++
+			s.skip(5 * time.Minute)
+			require.Equal(t, 1, root.edits)
+			end(s)
+			s.skip(5 * time.Minute)
+			require.Equal(t, 2, root.edits)
+			require.Contains(t, root.card.Notes, root.byline)
+		})
+	}
 }

@@ -62,6 +62,9 @@ func newKinds(p *provider) kinds {
 			Parse:  jobKind.Parse,
 			Target: targetOf(vmTarget), Targets: []string{vmTarget},
 			Ambiguous: true, Resolve: p.resolveJob,
+			Listed: true, Complete: func(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
+				return completeJob(ctx, c, prefix, func(op *bot.Operation) bool { return op.Secret })
+			},
 		},
 	}
 }

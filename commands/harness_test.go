@@ -106,6 +106,15 @@ func (s stored) Operations(_ context.Context, f bot.OperationFilter) ([]bot.Oper
 	return out, nil
 }
 
+func (s stored) Operation(_ context.Context, id int64) (bot.Operation, error) {
+	for _, op := range s.ops {
+		if op.ID == id {
+			return op, nil
+		}
+	}
+	return bot.Operation{}, bot.ErrNotFound
+}
+
 // knows makes the bot behind all calls know these operations.
 func (w *world) knows(ops ...bot.Operation) {
 	w.tb.Helper()

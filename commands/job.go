@@ -4,11 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"hosterbot/bot"
 	"hosterbot/commands/hoster"
 )
+
+// jobKind is the number of any job of the provider's.
+var jobKind = func() *bot.Kind {
+	k := whole("JOB", "a job's number such as 15", 1, 1<<53, "")
+	k.Complete = func(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
+		choices, err := completeJob(ctx, c, prefix, func(*bot.Operation) bool { return true })
+		id, wrong := k.Parse(prefix)
+		if wrong == nil && err == nil && len(choices) < maxChoices && !slices.ContainsFunc(choices, func(o bot.Choice) bool { return o.Value == id }) {
+			choices = append(choices, bot.Choice{Value: id, Label: id}) // the bot need not have started it
+		}
+		return choices, err
+	}
+	return k
+}()
+
+// completeJob lists the jobs of operations that fit and that the person sees.
+func completeJob(ctx context.Context, c *bot.Call, prefix string, fits func(*bot.Operation) bool) ([]bot.Choice, error) {
+	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Jobs: true})
+	if err != nil {
+		return nil, fmt.Errorf("complete a job: %w", err)
+	}
+	var choices []bot.Choice
+	for i := range ops {
+		if op := &ops[i]; op.Job != nil && op.Job.ID != 0 && seesOperation(c, op) && fits(op) {
+			id := strconv.FormatInt(op.Job.ID, 10)
+			choices = append(choices, bot.Choice{Value: id, Label: joined(id, bot.Flat(op.Title, c.Now), string(op.State))})
+		}
+	}
+	return pick(prefix, choices), nil
+}
 
 func (p *provider) jobRows() []bot.Command {
 	return []bot.Command{p.jobListRow(), p.jobShowRow(), p.jobRevealRow()}

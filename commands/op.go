@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,12 +12,55 @@ import (
 )
 
 // opKind is an operation's number.
-var opKind = whole("OP", "an operation's number such as 17", 1, 1<<53, "")
+var opKind = opsKind(func(ctx context.Context, c *bot.Call, op *bot.Operation) bool {
+	switch c.Command.Words {
+	case "op approve":
+		return op.State == bot.Pending && op.Person != c.Person && c.Bot.Concerns(ctx, c, op)
+	case "op deny":
+		return op.State.Waiting() && op.State != bot.Confirming && op.Person != c.Person && c.Bot.Concerns(ctx, c, op)
+	case "op cancel":
+		return op.State.Waiting() && op.Person == c.Person
+	}
+	return op.Person == c.Person || seesOperation(c, op)
+})
+
+// opsKind is the number of an operation of those that a person may have to do
+// with.
+func opsKind(fits func(context.Context, *bot.Call, *bot.Operation) bool) *bot.Kind {
+	k := whole("OP", "an operation's number such as 17", 1, 1<<53, "")
+	k.Listed = true
+	k.Complete = func(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
+		open := c.Command.Words != "op show"
+		ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Open: open})
+		if err != nil {
+			return nil, fmt.Errorf("complete an operation: %w", err)
+		}
+		// One that was named may be older than the newest.
+		if id, err := k.Parse(prefix); err == nil && !slices.ContainsFunc(ops, func(op bot.Operation) bool { return fmt.Sprint(op.ID) == id }) {
+			n, _ := strconv.ParseInt(id, 10, 64)
+			if op, err := c.Bot.Operation(ctx, n); err == nil && !(open && op.State.Final()) {
+				ops = append([]bot.Operation{op}, ops...)
+			}
+		}
+		var choices []bot.Choice
+		for i := range ops {
+			if op := &ops[i]; fits(ctx, c, op) {
+				id := strconv.FormatInt(op.ID, 10)
+				choices = append(choices, bot.Choice{Value: id, Label: joined(id, bot.Flat(op.Title, c.Now), string(op.State), op.Person)})
+			}
+		}
+		return pick(prefix, choices), nil
+	}
+	return k
+}
 
 // unknownKind is the number of an operation that is to be resolved. The policy
 // decides on what that operation is about.
 var unknownKind = &bot.Kind{
 	Name: "OP", Expects: opKind.Expects, Type: bot.Integer, Min: opKind.Min, Max: opKind.Max, Parse: opKind.Parse,
+	Listed: true, Complete: opsKind(func(_ context.Context, c *bot.Call, op *bot.Operation) bool {
+		return (op.State == bot.Unknown || op.State == bot.NeedsHuman || op.State == bot.LostTrack) && seesOperation(c, op)
+	}).Complete,
 	Targets: []string{"vm", "dedicated", "ip"}, Ambiguous: true, Labels: true,
 	Target: func(string) (bot.Target, error) { return bot.Target{}, nil },
 	Resolve: func(ctx context.Context, c *bot.Call, canonical string) (bot.Target, error) {

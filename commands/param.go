@@ -40,7 +40,6 @@ var (
 	ipsKind   = whole("COUNT", "a number of IPs such as 1", 1, maxIPs, "ips")
 	portKind  = whole("PORT", "a port from 1 to 65535", 1, 65535, "")
 	countKind = whole("COUNT", "a number from 1 to 1000", 1, 1000, "")
-	jobKind   = whole("JOB", "a job's number such as 15", 1, 1<<53, "")
 
 	memoryKind = &bot.Kind{
 		Name: "MEMORY", Expects: "an amount of memory such as 2G, 512M or 2048 (MiB)", Fact: "mem",

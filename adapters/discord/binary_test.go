@@ -203,3 +203,87 @@ func (d *deed) Shown() bool { return d.in.shown > 0 }
 
 // Mark tells what came after it.
 func (d *deed) Mark() uint64 { return d.mark }
+
+// TestWhereTheBotMayNotPost: it says so before anything is confirmed, and what
+// to grant; a command that reads is answered all the same.
+func TestWhereTheBotMayNotPost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{})
+	does := func(channel, line string) string {
+		t.Helper()
+		d, err := w.typesLine(userID("ana"), channel, line)
+		require.NoError(t, err)
+		require.True(t, w.await(patience, func() bool { return d.in.said != "" }), "%s", w.Journal)
+		return d.in.said
+	}
+	said := does(closedID, "vm delete 4009")
+	require.Contains(t, said, "it lacks the permission Send Messages")
+	require.Contains(t, said, "Grant it in the channel's settings under Permissions")
+	require.Contains(t, does(closedID, "vm list"), "5 VMs")
+	require.Zero(t, w.Newest(), "nothing was begun\n%s", w.Conversation())
+
+	// Without threads it goes on in the message, which says why, and the end
+	// answers it.
+	_, err := w.typesLine(userID("ana"), threadless, "vm start 4009")
+	require.NoError(t, err)
+	require.True(t, w.await(patience, func() bool {
+		for _, m := range w.messages {
+			if m.channel == threadless && m.reply != "" && strings.Contains(m.reading(), "ana: done.") {
+				return true
+			}
+		}
+		return false
+	}), "%s", w.Conversation())
+	root := w.Talk().Roots(1)
+	require.Len(t, root, 1)
+	require.Contains(t, root[0].Title(), "Done: Start VM 4009")
+	require.Contains(t, root[0].Text, "No thread here: the bot lacks the permission Create Public Threads.")
+	w.Stop()
+}
+
+// TestChoicesOfOperationsAndJobs: each sees the numbers of those that he may do
+// this with.
+func TestChoicesOfOperationsAndJobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{Scale: 0.03})
+	offers := func(person, words, option, prefix string) []string {
+		t.Helper()
+		d, err := w.completes(userID(person), homeID, words, option, prefix, nil)
+		require.NoError(t, err)
+		require.True(t, d.acked(firstFor))
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		out := []string{}
+		for _, c := range d.in.choices {
+			require.IsType(t, 0.0, c.(object)["value"], "a number, as the option is")
+			out = append(out, str(c.(object)["name"]))
+		}
+		return out
+	}
+	w.Deletes("ana", "4009")
+	w.Shows(1, "ana asks")
+	asked := []string{"1 · Delete VM 4009 · pending · ana"}
+	require.Equal(t, asked, offers("dia", "op approve", "op", ""))
+	require.Equal(t, asked, offers("dia", "op deny", "op", "4009"))
+	require.Empty(t, offers("ana", "op approve", "op", ""), "her own")
+	require.Empty(t, offers("ben", "op approve", "op", ""), "he is no lead")
+	require.Equal(t, asked, offers("ana", "op cancel", "op", "1"))
+	require.Empty(t, offers("dia", "op cancel", "op", ""))
+	require.Empty(t, offers("dia", "op resolve", "op", ""))
+	require.Equal(t, asked, offers("ben", "op show", "op", ""))
+	require.NoError(t, w.Press("dia", "Approve"))
+	w.Ended(1)
+	require.Empty(t, offers("cho", "op approve", "op", ""))
+	require.Equal(t, []string{"1 · Delete VM 4009 · succeeded · ana"}, offers("ben", "op show", "op", ""))
+
+	w.Types("ana", "vm reinstall 4003 --template Ubuntu22.04")
+	require.NoError(t, w.Press("ana", "Confirm"))
+	require.NoError(t, w.Fill("ana", `reason="new system" target=4003`))
+	require.NoError(t, w.Press("cho", "Approve"))
+	w.Ended(2)
+	require.Equal(t, []string{"15 · Reinstall VM 4003 with Ubuntu22.04 · succeeded"}, offers("ben", "job show", "job", ""))
+	require.Equal(t, []string{"7"}, offers("ben", "job show", "job", "7"), "any job may be asked for")
+	require.Equal(t, []string{"15 · Reinstall VM 4003 with Ubuntu22.04 · succeeded"}, offers("cho", "job reveal", "job", "1"))
+	require.Empty(t, offers("ben", "job reveal", "job", "1"), "he may see no secrets")
+	w.Stop()
+}

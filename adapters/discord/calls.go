@@ -11,10 +11,11 @@ import (
 const (
 	callsAtOnce = 1200 // handlers under way; the rest is told that the bot is busy
 	busyAtOnce  = 128  // of whom that is told at once
-	// Discord shows an error after 3 s. The core is given a second to store
-	// what it must, so this is only for when it hangs.
+	// Nobody is to wait for more than a second, and Discord shows an error
+	// after 3 s. The core acknowledges long before that: this is for when it, or
+	// the look-up of an account, hangs.
 	// Source: https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-callback
-	ackAfter = 1500 * time.Millisecond
+	ackAfter = 900 * time.Millisecond
 	// firstWithin is how long after it was made an interaction can be answered.
 	firstWithin = 3 * time.Second
 	// tokenFor is how long it can be answered further; a little less, so that

@@ -29,6 +29,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -114,8 +115,14 @@ type Adapter struct {
 // self is who the bot is.
 type self struct {
 	app, user, name string
-	public          bool // anybody may add it to a server
-	endpoint        bool // Discord sends interactions to an address
+	public          bool   // anybody may add it to a server
+	endpoint        bool   // Discord sends interactions to an address
+	key             string // by which they are signed, in hexadecimal digits; "": not told
+}
+
+// otherKey tells whether the application signs by another key than ours.
+func (s self) otherKey(ours ed25519.PublicKey) bool {
+	return ours != nil && s.key != "" && !strings.EqualFold(s.key, hex.EncodeToString(ours))
 }
 
 var _ bot.Adapter = (*Adapter)(nil)
@@ -205,6 +212,7 @@ type application struct {
 	ID          string `json:"id"`
 	BotPublic   bool   `json:"bot_public"`
 	EndpointURL string `json:"interactions_endpoint_url"`
+	VerifyKey   string `json:"verify_key"`
 }
 
 // Check asks Discord who the bot is. The error is an *adapters.FatalError
@@ -212,32 +220,51 @@ type application struct {
 // elsewhere; any other error is trouble on the way, worth another try. It may
 // be called before Run, which then asks no more.
 func (a *Adapter) Check(ctx context.Context) error {
+	me, err := a.ask(ctx)
+	switch {
+	case err != nil:
+		return err
+	case me.endpoint && a.opts.PublicKey == nil:
+		return &adapters.FatalError{Text: endpointSet}
+	case !me.endpoint && a.opts.PublicKey != nil:
+		a.log.Warn("the application has no Interactions Endpoint URL: set it in the Discord Developer Portal, General Information")
+	}
+	if me.public {
+		a.log.Warn("anybody may add this bot to a server: switch Public Bot off in the Discord Developer Portal, Bot")
+	}
+	if me.otherKey(a.opts.PublicKey) {
+		a.log.Warn("DISCORD_PUBLIC_KEY is not the application's public key: copy it anew from the Discord Developer Portal, General Information")
+	}
+	a.meet(me)
+	return nil
+}
+
+// endpointSet says why nothing comes over the Gateway.
+const endpointSet = "the application has an Interactions Endpoint URL, so Discord sends nothing over the Gateway: " +
+	"clear it (Discord Developer Portal, General Information), or set DISCORD_MODE=http"
+
+// ask asks Discord who the bot is.
+func (a *Adapter) ask(ctx context.Context) (*self, error) {
 	ctx, cancel := context.WithTimeout(ctx, callFor)
 	defer cancel()
 	var user discordgo.User
 	if err := a.get(ctx, discordgo.EndpointUser("@me"), &user); err != nil {
-		return credentials(fmt.Errorf("users/@me: %w", err))
+		return nil, credentials(fmt.Errorf("users/@me: %w", err))
 	}
 	var app application
 	if err := a.get(ctx, discordgo.EndpointAPI+"applications/@me", &app); err != nil {
-		return credentials(fmt.Errorf("applications/@me: %w", err))
+		return nil, credentials(fmt.Errorf("applications/@me: %w", err))
 	}
 	if !snowflake.MatchString(user.ID) || !snowflake.MatchString(app.ID) {
-		return fmt.Errorf("users/@me: the answer names no bot (is %s Discord?)", a.opts.APIURL)
+		return nil, fmt.Errorf("users/@me: the answer names no bot (is %s Discord?)", a.opts.APIURL)
 	}
-	if app.EndpointURL != "" && a.opts.PublicKey == nil {
-		return &adapters.FatalError{Text: "the application has an Interactions Endpoint URL, so Discord sends nothing over the Gateway: " +
-			"clear it (Discord Developer Portal, General Information), or set DISCORD_MODE=http"}
-	}
-	if app.EndpointURL == "" && a.opts.PublicKey != nil {
-		a.log.Warn("the application has no Interactions Endpoint URL: set it in the Discord Developer Portal, General Information")
-	}
-	if app.BotPublic {
-		a.log.Warn("anybody may add this bot to a server: switch Public Bot off in the Discord Developer Portal, Bot")
-	}
-	a.me.Store(&self{app: app.ID, user: user.ID, name: user.Username, public: app.BotPublic, endpoint: app.EndpointURL != ""})
+	return &self{app: app.ID, user: user.ID, name: user.Username, public: app.BotPublic, endpoint: app.EndpointURL != "", key: app.VerifyKey}, nil
+}
+
+// meet notes who the bot is.
+func (a *Adapter) meet(me *self) {
+	a.me.Store(me)
 	a.knowing.Do(func() { close(a.known) })
-	return nil
 }
 
 // acquainted waits until Discord has said who the bot is: at a start, posts

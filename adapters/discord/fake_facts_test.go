@@ -47,6 +47,7 @@ const (
 	textChannel   = 0
 	directChannel = 1
 	threadChannel = 11
+	forumChannel  = 15
 
 	threadPerms = discordgo.PermissionCreatePublicThreads | discordgo.PermissionSendMessagesInThreads
 	botPerms    = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages | discordgo.PermissionEmbedLinks |
@@ -87,6 +88,9 @@ func (f *fake) furnish() {
 		{id: archivedID, guild: guildID, name: "old", kind: threadChannel, parent: homeID, archived: true},
 		{id: lockedID, guild: guildID, name: "shut", kind: threadChannel, parent: homeID, archived: true, locked: true},
 		{id: openThread, guild: guildID, name: "talk", kind: threadChannel, parent: homeID},
+		{id: forumID, guild: guildID, name: "questions", kind: forumChannel},
+		{id: forumThread, guild: guildID, name: "a question", kind: threadChannel, parent: forumID},
+		{id: besideThread, guild: guildID, name: "talk", kind: threadChannel, parent: threadless},
 		{id: elsewhereID, guild: otherGuild, name: "ops"},
 	} {
 		f.channels[c.id] = c

@@ -46,7 +46,9 @@ type interaction struct {
 	shown          int // answers that were taken
 	modal          *modal
 	payload        object
-	answers, tries int // first answers that were taken, and that came
+	answers, tries int    // first answers that were taken, and that came
+	unheard        bool   // the person was told that nobody responds
+	said           string // the newest message in answer to it
 }
 
 // modal is a form that is open before somebody.
@@ -130,7 +132,7 @@ func (f *fake) firstAnswer(in *interaction, c *call) answer {
 		in.private = int(flags)&ephemeral != 0
 		in.original = f.answerIn(in, in.private)
 		f.write(in.original, &said)
-		f.keep(in.original)
+		in.said = f.keep(in.original).reading()
 	case ackLater:
 		in.private = int(flags)&ephemeral != 0
 		in.original = f.answerIn(in, in.private)
@@ -147,6 +149,7 @@ func (f *fake) firstAnswer(in *interaction, c *call) answer {
 			f.write(in.source, &said)
 			in.source.edited = f.clock.Now()
 			f.touched(in.source)
+			in.said = in.source.reading()
 		}
 	case ackChoices:
 		in.choices = list(data["choices"])
@@ -277,6 +280,7 @@ func (f *fake) webhook(c *call) answer {
 		m.edited = f.clock.Now()
 		f.touched(m)
 		in.shown++
+		in.said = m.reading()
 	case http.MethodDelete:
 		f.drop(m)
 		return noContent
@@ -298,12 +302,14 @@ func (f *fake) followUp(in *interaction, c *call) answer {
 		in.followed = true
 		f.write(in.original, c)
 		f.touched(in.original)
+		in.said = in.original.reading()
 		return yes(f.messageJSON(in.original))
 	}
 	flags, _ := c.body["flags"].(float64)
 	m := f.answerIn(in, int(flags)&ephemeral != 0)
 	f.write(m, c)
-	return yes(f.messageJSON(f.keep(m)))
+	in.said = f.keep(m).reading()
+	return yes(f.messageJSON(m))
 }
 
 // commandCall is about the application's commands.

@@ -207,16 +207,19 @@ func (f *fake) mayPost(c *call, ch *channel) (refusal answer, refused bool) {
 	if str(object(c.body)["content"]) == "" && len(list(c.body["embeds"])) > 0 {
 		need |= discordgo.PermissionEmbedLinks
 	}
-	if c.body["message_reference"] != nil {
-		need |= discordgo.PermissionReadMessageHistory
-	}
 	switch {
 	case perms&need != need:
 		return no(http.StatusForbidden, 50013, "Missing Permissions"), true
+	case ch.kind == forumChannel:
+		return no(http.StatusBadRequest, 40058, "Cannot send a message in a forum channel"), true
+	case c.body["message_reference"] != nil && perms&discordgo.PermissionReadMessageHistory == 0:
+		return no(http.StatusBadRequest, 160002, "Cannot reply without permission to read message history"), true
 	case ch.kind == directChannel && f.people[ch.person].deaf:
 		return no(http.StatusForbidden, 50007, "Cannot send messages to this user"), true
-	case ch.kind == threadChannel && ch.locked:
+	case ch.kind == threadChannel && ch.locked && ch.archived:
 		return no(http.StatusBadRequest, 50083, "Thread is archived"), true
+	case ch.kind == threadChannel && ch.locked:
+		return no(http.StatusBadRequest, 160005, "Thread is locked"), true
 	}
 	return answer{}, false
 }
@@ -356,7 +359,7 @@ func (f *fake) beginThread(c *call, ch *channel, m *message) answer {
 		return no(http.StatusBadRequest, 50024, "Cannot execute action on this channel type")
 	case f.perms(ch, botUser)&discordgo.PermissionCreatePublicThreads == 0:
 		return no(http.StatusForbidden, 50013, "Missing Permissions")
-	case f.channels[m.id] != nil:
+	case f.channels[m.id] != nil && !f.channels[m.id].deleted:
 		return no(http.StatusBadRequest, 160004, "A thread has already been created for this message")
 	case strings.TrimSpace(str(c.body["name"])) == "":
 		return invalid([]string{"name: This field is required"})

@@ -22,26 +22,29 @@ import (
 // The two guilds of the double, and who and what is in them. The first guild
 // and its people are those of policies.yaml.
 const (
-	guildID     = "300000000000000001"
-	otherGuild  = "300000000000000002"
-	appID       = "500000000000000001"
-	botUser     = "500000000000000002"
-	botToken    = "discord-token-canary.1.2"
-	homeID      = "400000000000000001"
-	leadsID     = "400000000000000002" // a second channel in which approvals are asked
-	closedID    = "400000000000000003" // the bot sees it, and may not post
-	hiddenID    = "400000000000000004" // the bot does not see it
-	threadless  = "400000000000000005" // the bot may post, and begin no thread
-	archivedID  = "400000000000000006" // a thread of home that is archived
-	lockedID    = "400000000000000007" // one that is archived and locked
-	openThread  = "400000000000000008" // one that is open
-	elsewhereID = "400000000000000009" // a channel of the other guild
-	plainID     = "400000000000000010" // the bot may not embed there
-	leadsRole   = "600000000000000001"
-	oncallRole  = "600000000000000002"
-	botRole     = "600000000000000003"
-	leadsThere  = "600000000000000011" // of the same name, in the other guild
-	oncallThere = "600000000000000012"
+	guildID      = "300000000000000001"
+	otherGuild   = "300000000000000002"
+	appID        = "500000000000000001"
+	botUser      = "500000000000000002"
+	botToken     = "discord-token-canary.1.2"
+	homeID       = "400000000000000001"
+	leadsID      = "400000000000000002" // a second channel in which approvals are asked
+	closedID     = "400000000000000003" // the bot sees it, and may not post
+	hiddenID     = "400000000000000004" // the bot does not see it
+	threadless   = "400000000000000005" // the bot may post, and begin no thread
+	archivedID   = "400000000000000006" // a thread of home that is archived
+	lockedID     = "400000000000000007" // one that is archived and locked
+	openThread   = "400000000000000008" // one that is open
+	elsewhereID  = "400000000000000009" // a channel of the other guild
+	plainID      = "400000000000000010" // the bot may not embed there
+	forumID      = "400000000000000011" // holds threads alone
+	forumThread  = "400000000000000012"
+	besideThread = "400000000000000013" // one of threadless, which somebody else began
+	leadsRole    = "600000000000000001"
+	oncallRole   = "600000000000000002"
+	botRole      = "600000000000000003"
+	leadsThere   = "600000000000000011" // of the same name, in the other guild
+	oncallThere  = "600000000000000012"
 )
 
 // accounts are the people of policies.yaml, and some more.

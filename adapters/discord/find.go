@@ -65,11 +65,12 @@ func inOne(parts []string) string {
 }
 
 // search finds the message of a card that may stand in a place. sure is false
-// where there may be one that was not seen. Of an operation's root message the
-// small print is the same in all its states.
+// where there may be one that was not seen. A root message may show how things
+// were, so it is known by its byline; of several the oldest is it, since others
+// may have quoted it.
 func (a *Adapter) search(ctx context.Context, p bot.Place, c bot.Card) (ref bot.Ref, sure bool, err error) {
 	ref, channel := bot.Ref{Place: p}, p.Channel
-	root := c.Op != 0 && p.Thread == "" && len(c.Notes) > 0
+	root := p.Thread == "" && c.Byline != ""
 	if p.Thread != "" && !p.Direct {
 		channel = p.Thread
 	}
@@ -83,13 +84,13 @@ func (a *Adapter) search(ctx context.Context, p bot.Place, c bot.Card) (ref bot.
 	}
 	m := render(c, a.clock.Now())
 	says := []string{m.text(), m.simple().text(), m.bare().text()}
-	for _, s := range all {
+	for _, s := range slices.Backward(all) {
 		text := s.text()
 		if s.Author.ID != a.self().user || !snowflake.MatchString(s.ID) {
 			continue
 		}
 		text, _, _ = strings.Cut(text, "\n"+smallMark+noThreadHere)
-		byline := root && strings.Contains("\n"+text+"\n", "\n"+small(c.Notes[len(c.Notes)-1])+"\n")
+		byline := root && strings.Contains("\n"+text+"\n", "\n"+small(c.Byline)+"\n")
 		if byline || slices.Contains(says, text) {
 			ref.ID = s.ID
 			return ref, true, nil

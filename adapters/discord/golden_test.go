@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters"
 	"hosterbot/adapters/discord"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
@@ -160,7 +161,25 @@ func TestCardsLookRight(t *testing.T) {
 	wide := &bot.Table{Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "Description"}}, Rows: [][]string{{bot.Code("7"), "big", strings.Repeat("a long description ", 8)}, {bot.Code("8"), "", "short"}}}
 	for name, c := range map[string]bot.Card{
 		"confirm": {Op: 17, Tone: bot.Warn, Title: "Delete VM " + bot.Code("4009") + " (cache-1)?", Fields: fields,
-			Lines: []string{"Then it needs 1 approval of leads, in " + bot.Code("discord:300000000000000001/400000000000000001") + "."}, Notes: []string{"Operation 17. Confirm until " + bot.At(noon.Add(10*time.Minute)) + "."}, Buttons: buttons("Confirm", "Cancel")},
+			Lines: []string{"After Confirm it asks you to type " + bot.Code("4009") + ", asks for a reason and needs 1 approval of leads."},
+			Notes: []string{"Operation 17. Nothing happens unless you confirm, until " + bot.At(noon.Add(10*time.Minute)) + "."}, Buttons: buttons("Confirm", "Cancel")},
+		"confirmed": {Op: 17, Tone: bot.Good, Title: "Confirmed: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Needs 1 approval of leads. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
+			Notes: []string{"Operation 17 goes on in the channel."}},
+		"waiting": {Op: 17, Tone: bot.Busy, Title: "Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Waits for the delay that the policy asks for, until " + bot.At(noon.Add(10*time.Minute)) + "."},
+			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Approved by", Value: "ben and cho"}), Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Deny", "Cancel")},
+		"unknown": {Op: 17, Tone: bot.Warn, Title: "Outcome unknown: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"No answer came, so nobody knows whether it was done. It is not sent again."},
+			Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Resolve")},
+		"person": {Op: 17, Tone: bot.Warn, Title: "A person has to look. No answer came. No read tells whether it was done.", Mentions: []bot.Account{discordAccount("118200000000000077"), discordAccount("118200000000000088")},
+			Lines: []string{"Look at the provider's side, then press Resolve, or: " + bot.Code("op resolve 17 done|not-done|unsure --reason ...")}},
+		"invalidated": {Op: 17, Tone: bot.Warn, Title: "Invalidated: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"The target has changed since it was approved: IPs were " + bot.Code("203.0.113.9") + ", and are " + bot.Code("203.0.113.77") + ". Nothing was done."},
+			Notes: []string{"Operation 17, asked by ana.", "No thread here: the bot lacks the permission Create Public Threads. How it goes on is shown in this message."}, Buttons: buttons("Try again")},
+		"incident": {Tone: bot.Warn, Title: "Network incident of VM " + bot.Code("4002") + " (shop)", Lines: []string{"It goes on."},
+			Fields: []bot.Field{{Label: "Types", Value: "NTP Amplification, DNS Amplification"}, {Label: "Host", Value: "203.0.113.6"}, {Label: "Start", Value: "2026-03-02 11:49:00"}, {Label: "Impact", Value: "412330112"}, {Label: "Direction", Value: "1"}},
+			Notes: []string{"Times, impact and direction are as the provider sends them: it documents no time zone and no unit. All of them: " + bot.Code("vm incidents 4002") + ".",
+				"Incident " + bot.Code("215486") + " of VM " + bot.Code("4002") + ", seen since " + bot.At(noon) + "."}},
+		"wrong": adapters.WayBack(bot.Form{Title: "Delete VM 4009", Fields: []bot.FormField{{Label: "Reason", Value: "old"}, {Label: "Type 4009", Error: "That is not 4009. Look again at what you are about to do."}}}, "form:KEY"),
+		"help": {Title: bot.Code("vm") + " has these commands", Table: &bot.Table{Columns: []bot.Column{{Name: "Command"}, {Name: "Does"}}, Rows: [][]string{
+			{bot.Code("vm list [--state STATE] [--template TEMPLATE]"), "List your VMs with their state, size and load"}, {bot.Code("vm show VM"), "Show a VM: size, IPs, load, memory, traffic, incidents"}}}},
 		"pending": {Op: 17, Tone: bot.Warn, Title: "ana asks: Delete VM " + bot.Code("4009") + " (cache-1)",
 			Lines:  []string{"Needs 2 approvals of leads; cho has approved. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
 			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Reason", Value: "INC-42 @everyone <@118200000000000077> *now*"}), Notes: []string{"Operation 17, asked by ana."},
@@ -170,14 +189,14 @@ func TestCardsLookRight(t *testing.T) {
 			Bar: &bot.Bar{Fraction: 0.6, Word: "executing", Elapsed: 54 * time.Second, Expected: 90 * time.Second}, Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}},
 		"end": {Op: 17, Tone: bot.Good, Title: "Done: Delete VM " + bot.Code("4009") + " (cache-1)", Fields: []bot.Field{{Label: "Took", Value: "1 min 31 s"}, {Label: "Approved by", Value: "ben and cho"}},
 			Notes: []string{"Operation 17, asked by ana."}, Mentions: []bot.Account{discordAccount("118200000000000077")}},
-		"failed": {Op: 18, Tone: bot.Bad, Title: "Failed: Create VM", Lines: []string{"The provider refuses: 0x0b, no free address in this location. Nothing was created."}, Notes: []string{"Operation 18, asked by ana."}, Buttons: buttons("Try again")},
-		"denied": {Tone: bot.Bad, Title: "Not allowed: " + bot.Code("vm delete"), Lines: []string{"No grant covers it.", "Ask someone of leads."}, Notes: []string{"Decided by deny " + bot.Code("prod-stays") + " (policies.yaml:41). Nothing was done."}},
+		"failed": {Op: 18, Tone: bot.Bad, Title: "Failed: Stop VM " + bot.Code("4003"), Lines: []string{"The provider refused: 0xee: node is in maintenance", "This code is not in the provider's documentation. Its support can say what it means."}, Notes: []string{"Operation 18, asked by ana."}, Buttons: buttons("Try again")},
+		"denied": {Tone: bot.Bad, Title: "Not allowed: " + bot.Code("vm reboot"), Lines: []string{"The rule prod-stays denies 'vm reboot' on vm/4001 to you.", "“Production. Ask a lead.”"}, Notes: []string{"Decided by deny " + bot.Code("prod-stays") + " (policies.yaml:41). Nothing was done."}},
 		"table":  {Title: "3 VMs", Table: list, Notes: []string{"Rows 1 to 3 of 42."}, Buttons: buttons("Share", "Next", "As a file")},
 		"empty":  {Title: "0 VMs", Table: &bot.Table{Columns: list.Columns, Empty: "There is nothing that you may see."}},
 		"wide":   {Title: "2 servers", Table: wide},
 		"secret": {Title: "VM " + bot.Code("4001"), Secrets: []bot.Shown{{Label: "Password", Value: secret.New("hunter2<&>")}, {Label: "Odd one", Value: secret.New("a```b*")},
 			{Label: "Open console", Value: secret.New("https://console.example/?token=1&x=2"), Link: true}, {Label: "Nothing"},
-			{Label: "Long link", Value: secret.New("https://console.example/" + strings.Repeat("x", 600)), Link: true}}, Notes: []string{"Only you see this."}},
+			{Label: "Long link", Value: secret.New("https://console.example/" + strings.Repeat("x", 600)), Link: true}, {Label: "Odd link", Value: secret.New("https://console.example/a)b" + strings.Repeat("x", 600)), Link: true}}, Notes: []string{"Only you see this."}},
 		"long": {Title: strings.Repeat("title ", 200), Lines: []string{strings.Repeat("word & ", 3000)}, Fields: []bot.Field{{Label: "Reason", Value: "kept"}, {Label: "Story", Value: strings.Repeat("so ", 900)}}, Table: list,
 			Buttons: []bot.Button{{Label: strings.Repeat("label ", 20), Code: "v1:1:x:n"}}},
 		"nothing": {},

@@ -35,7 +35,7 @@ type channel struct {
 	kind          discordgo.ChannelType
 	perms         int64 // of the bot
 	hidden        bool  // the bot cannot see it
-	shut          bool  // a thread that is archived and locked
+	shut          bool  // a thread that is locked; one that sleeps wakes up
 }
 
 func (c *channel) thread() bool { return isThread(c.kind) }
@@ -152,8 +152,7 @@ func (a *Adapter) look(id string) func(context.Context) (channel, error) {
 			Type       discordgo.ChannelType `json:"type"`
 			Overwrites []overwrite           `json:"permission_overwrites"`
 			Meta       struct {
-				Archived bool `json:"archived"`
-				Locked   bool `json:"locked"`
+				Locked bool `json:"locked"`
 			} `json:"thread_metadata"`
 		}
 		err := a.get(ctx, discordgo.EndpointChannel(id), &c)
@@ -163,7 +162,7 @@ func (a *Adapter) look(id string) func(context.Context) (channel, error) {
 		case err != nil:
 			return channel{}, fmt.Errorf("channel %s: %w", id, err)
 		}
-		out := channel{guild: c.GuildID, kind: c.Type, shut: c.Meta.Archived && c.Meta.Locked}
+		out := channel{guild: c.GuildID, kind: c.Type, shut: c.Meta.Locked}
 		if out.thread() { // it has the permissions of its channel
 			out.parent = c.ParentID
 			if !snowflake.MatchString(c.ParentID) || c.ParentID == id {
@@ -253,18 +252,36 @@ func (c *channel) lacks() []string {
 	return missing(c.perms, []need{{discordgo.PermissionViewChannel, "View Channel"}, send, {discordgo.PermissionEmbedLinks, "Embed Links"}})
 }
 
+// wordless tells whether a channel is of a kind that holds no messages itself:
+// a category, a directory, or a forum, which is made of threads.
+func (c *channel) wordless() bool {
+	switch c.kind {
+	case discordgo.ChannelTypeGuildCategory, discordgo.ChannelTypeGuildDirectory, discordgo.ChannelTypeGuildForum, discordgo.ChannelTypeGuildMedia:
+		return true
+	}
+	return false
+}
+
+// threads tells whether a channel is of a kind that has threads.
+func (c *channel) threads() bool {
+	return c.kind == discordgo.ChannelTypeGuildText || c.kind == discordgo.ChannelTypeGuildNews
+}
+
+// threadNeeds are what the thread of a message needs.
+func threadNeeds() []need {
+	return []need{{discordgo.PermissionCreatePublicThreads, "Create Public Threads"}, {discordgo.PermissionSendMessagesInThreads, "Send Messages in Threads"}}
+}
+
 // noThread says why no thread can be begun at a message; "" if one can.
 func (c *channel) noThread() string {
-	if c.kind != discordgo.ChannelTypeGuildText && c.kind != discordgo.ChannelTypeGuildNews {
+	if !c.threads() {
 		return "Discord has no threads in this kind of channel"
 	}
-	lack := missing(c.perms, []need{
-		{discordgo.PermissionCreatePublicThreads, "Create Public Threads"}, {discordgo.PermissionSendMessagesInThreads, "Send Messages in Threads"},
-	})
+	lack := missing(c.perms, threadNeeds())
 	if len(lack) == 0 {
 		return ""
 	}
-	return "the bot lacks the permission " + strings.Join(lack, " and ")
+	return "the bot lacks " + named(lack)
 }
 
 // CanPost implements bot.Adapter. A no is asked for again each time, so that
@@ -293,12 +310,14 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 		return bot.Errorf(bot.Unavailable, "Discord does not say whether the bot may post there. Nothing was done: try again in a minute.").Because(err)
 	case c.hidden || slices.Contains(lack, "View Channel"):
 		return bot.Errorf(bot.Forbidden, "The bot does not see that channel, so it cannot post there.").WithHint("Add it in the channel's settings under Permissions, with View Channel, Send Messages and Embed Links, and try again.")
+	case c.wordless():
+		return bot.Errorf(bot.Forbidden, "Discord takes no messages in that kind of channel.").WithHint("Name a text channel of the server.")
 	case c.guild != p.Team:
 		return bot.Errorf(bot.Forbidden, "That channel is not in the Discord server of %s.", bot.Code(p.String()))
 	case c.shut:
 		return bot.Errorf(bot.Forbidden, "That thread is locked, so nobody can post there.").WithHint("Type the command in the channel.")
 	case len(lack) > 0:
-		return bot.Errorf(bot.Forbidden, "The bot may not post in that channel: it lacks the permission %s.", strings.Join(lack, " and ")).WithHint("Grant it in the channel's settings under Permissions, and try again.")
+		return bot.Errorf(bot.Forbidden, "The bot may not post in that channel: it lacks %s.", named(lack)).WithHint("Grant it in the channel's settings under Permissions, and try again.")
 	}
 	return nil
 }

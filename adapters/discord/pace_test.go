@@ -2,7 +2,6 @@ package discord_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -118,62 +117,6 @@ func TestResultsGoBeforeProgress(t *testing.T) {
 		s.mu.Unlock()
 		<-moved
 		require.Zero(s.t, s.limited)
-	})
-}
-
-func TestWhereThereCanBeNoThread(t *testing.T) {
-	play(t, &stub{}, func(s *scene) {
-		root, err := s.a.Post(s.t.Context(), place(threadless), "root", bot.Card{Op: 17, Title: "Delete"})
-		require.NoError(s.t, err)
-		in := root.Place
-		in.Thread = root.ID
-		_, err = s.a.Post(s.t.Context(), in, "line", bot.Card{Title: "ben approved"})
-		var post *bot.PostError
-		require.ErrorAs(s.t, err, &post)
-		require.True(s.t, post.Forbidden)
-		ana := bot.Account{Platform: "discord", Team: guildID, User: userID("ana")}
-		_, err = s.a.Post(s.t.Context(), in, "end", bot.Card{Title: "Done", Mentions: []bot.Account{ana}})
-		require.NoError(s.t, err, "the end is told all the same")
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		require.Equal(s.t, root.ID, s.messages[len(s.messages)-1].reply)
-	})
-}
-
-func TestPlacesAreLookedAtBeforehand(t *testing.T) {
-	play(t, &stub{}, func(s *scene) {
-		in := func(thread string) bot.Place {
-			p := place(homeID)
-			p.Thread = thread
-			return p
-		}
-		for name, c := range map[string]struct {
-			place bot.Place
-			says  string // "": the bot may post
-		}{
-			"home":                 {place(homeID), ""},
-			"a thread":             {in(openThread), ""},
-			"one that is archived": {in(archivedID), ""},
-			"one that is locked":   {in(lockedID), "locked"},
-			"no permission":        {place(closedID), "Send Messages"},
-			"no embeds":            {place(plainID), "Embed Links"},
-			"not seen":             {place(hiddenID), "does not see"},
-			"not there":            {place("12345"), "does not see"},
-			"another server":       {place(elsewhereID), ""},
-		} {
-			err := s.a.CanPost(s.t.Context(), c.place)
-			var person *bot.Error
-			switch {
-			case name == "another server":
-				require.Error(s.t, err, "a channel of another server than it says")
-			case c.says == "":
-				require.NoError(s.t, err, name)
-			default:
-				require.True(s.t, errors.As(err, &person), name)
-				require.Contains(s.t, person.Text, c.says, name)
-			}
-			s.pass(2 * time.Second)
-		}
 	})
 }
 

@@ -53,6 +53,15 @@ func missing(perms int64, needs []need) []string {
 	return out
 }
 
+// named are permissions in a sentence: "the permissions A, B and C".
+func named(lack []string) string {
+	if len(lack) == 1 {
+		return "the permission " + lack[0]
+	}
+	last := len(lack) - 1
+	return "the permissions " + strings.Join(lack[:last], ", ") + " and " + lack[last]
+}
+
 // Permissions are what the bot needs, and all that it uses:
 //
 //   - View Channel, Send Messages, Embed Links: cards and edits
@@ -328,18 +337,13 @@ func (a *Adapter) lack(guild, why string) {
 // registerOnce writes /hoster where it is not as it should be. Other commands
 // of the application are left alone.
 func (a *Adapter) registerOnce(ctx context.Context, guild string, wanted *discordgo.ApplicationCommand) (changed bool, err error) {
-	address := discordgo.EndpointApplicationGuildCommands(a.self().app, guild)
-	var there []*discordgo.ApplicationCommand
-	if err := a.get(ctx, address, &there); err != nil {
-		return false, fmt.Errorf("list commands: %w", err)
-	}
-	for _, c := range there {
-		if c == nil || c.Name != wanted.Name || c.Type != wanted.Type && c.Type != 0 {
-			continue
-		}
-		if reflect.DeepEqual(shape(c), shape(wanted)) {
-			return false, nil
-		}
+	c, same, err := a.registered(ctx, guild, wanted)
+	switch {
+	case err != nil:
+		return false, err
+	case same:
+		return false, nil
+	case c != nil:
 		if !snowflake.MatchString(c.ID) {
 			return false, errors.New("list commands: the answer names no command")
 		}
@@ -351,8 +355,23 @@ func (a *Adapter) registerOnce(ctx context.Context, guild string, wanted *discor
 		}
 		return true, nil
 	}
-	if err := a.do(ctx, request{method: http.MethodPost, url: address, body: wanted, urgency: result}); err != nil {
+	if err := a.do(ctx, request{method: http.MethodPost, url: discordgo.EndpointApplicationGuildCommands(a.self().app, guild), body: wanted, urgency: result}); err != nil {
 		return false, fmt.Errorf("create the command: %w", err)
 	}
 	return true, nil
+}
+
+// registered is /hoster as a guild has it, nil for not at all, and whether that
+// is as it should be.
+func (a *Adapter) registered(ctx context.Context, guild string, wanted *discordgo.ApplicationCommand) (there *discordgo.ApplicationCommand, same bool, err error) {
+	var all []*discordgo.ApplicationCommand
+	if err := a.get(ctx, discordgo.EndpointApplicationGuildCommands(a.self().app, guild), &all); err != nil {
+		return nil, false, fmt.Errorf("list commands: %w", err)
+	}
+	for _, c := range all {
+		if c != nil && c.Name == wanted.Name && (c.Type == wanted.Type || c.Type == 0) {
+			return c, reflect.DeepEqual(shape(c), shape(wanted)), nil
+		}
+	}
+	return nil, false, nil
 }

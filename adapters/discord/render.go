@@ -2,6 +2,7 @@ package discord
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -187,8 +188,13 @@ func (l *layout) add(text string) bool {
 
 // lines are paragraphs.
 func (l *layout) lines(what string, lines []string, mark string) {
+	l.paragraphs(what, lines, mark, func(line string) string { return marked(line, mark) })
+}
+
+// paragraphs are lines that set makes markup of.
+func (l *layout) paragraphs(what string, lines []string, mark string, set func(string) string) {
 	for i, line := range lines {
-		if l.add(marked(line, mark)) {
+		if l.add(set(line)) {
 			continue
 		}
 		if rest := l.room - 8 - len(mark); rest > 100 { // the beginning of it, and the notice
@@ -263,6 +269,16 @@ func (l *layout) notes(notes []string) {
 	l.set = append(l.set, &discordgo.MessageEmbedField{Name: noName, Value: text})
 }
 
+// headed is a row of a table as a paragraph. What it is about stands out, so
+// that the eye finds where the next one begins.
+func headed(row string) string {
+	head, rest, more := strings.Cut(row, " · ")
+	if !more || blank(markup(head)) {
+		return markup(row)
+	}
+	return bold(markup(head)) + " · " + markup(rest)
+}
+
 // table is set in columns of letters of one width; where it is too wide for
 // that, a row is a paragraph.
 func (l *layout) table(t *bot.Table) {
@@ -273,7 +289,7 @@ func (l *layout) table(t *bot.Table) {
 	lines := adapters.Columns(t, l.now, utf8.RuneCountInString)
 	for _, line := range lines {
 		if utf8.RuneCountInString(line) > fitColumn {
-			l.lines("row", adapters.Records(t), "")
+			l.paragraphs("row", adapters.Records(t), "", headed)
 			return
 		}
 	}
@@ -339,8 +355,13 @@ func buttons(all []bot.Button, links []discordgo.Button, now time.Time) []discor
 	return out
 }
 
-// secretLines show secrets: links as buttons, the others as code. A value is
-// never cut: half a password is none.
+// pressable is an address that a link in a text can have: nothing in it ends the
+// link.
+var pressable = regexp.MustCompile(`^https?://[^\s()<>\[\]"\\]+$`)
+
+// secretLines show secrets: links as buttons, or as links in the text where they
+// are too long for that, the others as code. A value is never cut: half a
+// password is none.
 func secretLines(secrets []bot.Shown, now time.Time) (links []discordgo.Button, lines []string) {
 	room := fitSecret
 	for _, s := range secrets {
@@ -351,6 +372,12 @@ func secretLines(secrets []bot.Shown, now time.Time) (links []discordgo.Button, 
 			continue
 		}
 		if blank(value) {
+			continue
+		}
+		if s.Link && pressable.MatchString(value) && size(value) <= room { // too long for a button
+			shown := bold("[" + escape(label) + "](" + value + ")")
+			room -= size(shown)
+			lines = append(lines, shown)
 			continue
 		}
 		shown := escape(label) + ":\n" + escape(value)

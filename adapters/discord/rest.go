@@ -46,6 +46,7 @@ const (
 	codeUnknownWebhook     = 10015
 	codeOldEdits           = 30046 // edits of messages older than an hour
 	codeAnswered           = 40060 // the interaction was acknowledged already
+	codeForum              = 40058 // a forum holds threads alone
 	codeNoAccess           = 50001
 	codeNotOurs            = 50005 // somebody else's message
 	codeNoDirect           = 50007 // whoever it is takes no direct messages
@@ -54,13 +55,18 @@ const (
 	codeWrongType          = 50024
 	codeBadForm            = 50035
 	codeArchived           = 50083
+	codeNoHistory          = 160002 // an answer to a message that the bot may not read
 	codeThreadExists       = 160004
+	codeThreadLocked       = 160005
 	codeThreadsFull        = 160006
+	codeNewsThreadsFull    = 160007
 )
 
 var (
 	goneCodes      = map[int]bool{codeUnknownMessage: true, codeUnknownChannel: true, codeNotOurs: true, codeOldEdits: true}
-	forbiddenCodes = map[int]bool{codeNoAccess: true, codeNoPermission: true, codeNoDirect: true, codeNotText: true, codeWrongType: true, codeArchived: true}
+	forbiddenCodes = map[int]bool{codeNoAccess: true, codeNoPermission: true, codeNoDirect: true, codeNotText: true, codeWrongType: true, codeArchived: true, codeForum: true, codeNoHistory: true, codeThreadLocked: true}
+	// shutCodes say of a thread that nothing can be posted there.
+	shutCodes = map[int]bool{codeUnknownChannel: true, codeArchived: true, codeThreadLocked: true}
 )
 
 // code is the code that Discord named; 0 if it named none.

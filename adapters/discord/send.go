@@ -111,11 +111,20 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	if err == nil {
 		err = a.levels(ctx, channel, render(c, a.clock.Now()), post)
 	}
-	if code(err) == codeUnknownChannel && p.Thread != "" && channel == p.Thread { // the thread was deleted
-		a.threads.Learn(p.Thread, threadState{})
-		if ref, channel, err = a.inThread(ctx, p, &c, &post); err == nil {
+	if p.Thread != "" && channel == p.Thread && shutCodes[code(err)] {
+		if code(err) == codeUnknownChannel { // it was deleted
+			a.threads.Learn(p.Thread, threadState{})
+			ref, channel, err = a.inThread(ctx, p, &c, &post)
+		} else {
+			ref, channel, err = beside(p, &c, &post, "it is locked")
+		}
+		if err == nil {
 			err = a.levels(ctx, channel, render(c, a.clock.Now()), post)
 		}
+	}
+	if post.reply != "" && (code(err) == codeNoHistory || code(err) == codeNoPermission) { // an answer needs to read
+		post.reply = ""
+		err = a.levels(ctx, channel, render(c, a.clock.Now()), post)
 	}
 	if lost(err) {
 		a.outbox.Put(id, bot.Ref{})
@@ -162,16 +171,22 @@ func (a *Adapter) inThread(ctx context.Context, p bot.Place, c *bot.Card, post *
 			return bot.Ref{}, "", err
 		}
 	}
-	ref := bot.Ref{Place: p}
 	if t.there {
-		return ref, p.Thread, nil
+		return bot.Ref{Place: p}, p.Thread, nil
 	}
+	return beside(p, c, post, t.none)
+}
+
+// beside says where to post what belongs to a thread that there cannot be:
+// what pings somebody answers the root message.
+func beside(p bot.Place, c *bot.Card, post *posting, none string) (bot.Ref, string, error) {
 	if len(c.Mentions) == 0 && !p.Direct {
-		return bot.Ref{}, "", &bot.PostError{Forbidden: true, Err: fmt.Errorf("post: no thread: %s", t.none)}
+		return bot.Ref{}, "", &bot.PostError{Forbidden: true, Err: fmt.Errorf("post: no thread: %s", none)}
 	}
 	if !p.Direct {
-		c.Notes = append(slices.Clone(c.Notes), noThreadHere+t.none+".")
+		c.Notes = append(slices.Clone(c.Notes), noThreadHere+none+".")
 	}
+	ref := bot.Ref{Place: p}
 	post.reply, ref.Place.Thread = p.Thread, ""
 	return ref, p.Channel, nil
 }
@@ -183,6 +198,17 @@ func (a *Adapter) thread(ctx context.Context, p bot.Place, c bot.Card) (threadSt
 		return t, nil
 	}
 	if at, known := a.places.Recall(p.Channel); known && !at.hidden && at.noThread() != "" {
+		// One that somebody else began, or that is older than that, is there all
+		// the same.
+		here, err := a.places.Get(ctx, p.Thread, a.look(p.Thread))
+		switch {
+		case err != nil:
+			return threadState{}, postError("look for a thread", err)
+		case here.thread() && !here.shut && len(here.lacks()) == 0:
+			t = threadState{there: true}
+			a.threads.Learn(p.Thread, t)
+			return t, nil
+		}
 		return threadState{none: at.noThread()}, nil
 	}
 	name := t.name
@@ -205,7 +231,7 @@ func (a *Adapter) thread(ctx context.Context, p bot.Place, c bot.Card) (threadSt
 		return threadState{none: "the bot lacks the permission Create Public Threads"}, nil
 	case codeWrongType, codeNotText:
 		return threadState{none: "Discord has no threads in this kind of channel"}, nil
-	case codeThreadsFull:
+	case codeThreadsFull, codeNewsThreadsFull:
 		return threadState{none: "this server has as many open threads as it can have"}, nil
 	}
 	if err != nil {

@@ -43,7 +43,13 @@ func (s *scene) standing() []*message {
 
 func rootCard(state string) bot.Card {
 	return bot.Card{Op: 17, Title: state + ": Delete VM " + bot.Code("4009"), Lines: []string{"It is " + state + " since " + bot.At(noon)},
-		Fields: []bot.Field{{Label: "Reason", Value: "old"}}, Notes: []string{"Operation 17, asked by ana."}}
+		Fields: []bot.Field{{Label: "Reason", Value: "old"}}, Notes: []string{"Operation 17, asked by ana."}, Byline: "Operation 17, asked by ana."}
+}
+
+// incidentCard is the root message of no operation.
+func incidentCard(state string) bot.Card {
+	line := "Incident " + bot.Code("1") + " of VM " + bot.Code("4001") + ", seen since " + bot.At(noon) + "."
+	return bot.Card{Title: "Network incident of VM " + bot.Code("4001") + ": " + state, Lines: []string{"It is " + state + "."}, Notes: []string{line}, Byline: line}
 }
 
 func TestAPostOfUnknownFateIsFoundAgain(t *testing.T) {
@@ -51,18 +57,20 @@ func TestAPostOfUnknownFateIsFoundAgain(t *testing.T) {
 	end := bot.Card{Title: "ana: done.", Mentions: []bot.Account{discordAccount(userID("ana"))}}
 	for name, c := range map[string]struct {
 		first, again bot.Card
+		shows        string // how things are now
 		place        func(root bot.Ref) bot.Place
 	}{
-		"a root message in another state": {rootCard("asked"), rootCard("Expired"), func(root bot.Ref) bot.Place { return root.Place }},
-		"a line in its thread":            {line, line, inThreadOf},
-		"an end message in its thread":    {end, end, inThreadOf},
-		"an end message without a thread": {end, end, func(bot.Ref) bot.Place { return bot.Place{} }},
+		"a root message in another state": {rootCard("asked"), rootCard("Expired"), "Expired", func(root bot.Ref) bot.Place { return root.Place }},
+		"an incident that is over since":  {incidentCard("going on"), incidentCard("over"), "It is over", func(root bot.Ref) bot.Place { return root.Place }},
+		"a line in its thread":            {line, line, "ben approved", inThreadOf},
+		"an end message in its thread":    {end, end, "ana: done", inThreadOf},
+		"an end message without a thread": {end, end, "ana: done", func(bot.Ref) bot.Place { return bot.Place{} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, lost := range []bool{false, true} { // else the process was killed before it had the answer
 				play(t, &stub{}, func(s *scene) {
 					other := rootCard("asked")
-					other.Op, other.Notes = 7, []string{"Operation 7, asked by ana."}
+					other.Op, other.Notes, other.Byline = 7, []string{"Operation 7, asked by ana."}, "Operation 7, asked by ana."
 					p := c.place(s.post(s.a, place(homeID), "other", other))
 					if p.Channel == "" {
 						p = inThreadOf(s.post(s.a, place(threadless), "flat", other))
@@ -85,7 +93,7 @@ func TestAPostOfUnknownFateIsFoundAgain(t *testing.T) {
 					require.Len(s.t, all, before+1)
 					require.Equal(s.t, all[before].id, ref.ID)
 					require.NotContains(s.t, all[before].reading(), "sent again")
-					require.Contains(s.t, all[before].reading(), c.again.Title[:4], "it shows how things are now")
+					require.Contains(s.t, all[before].reading(), c.shows, "it shows how things are now")
 					require.Equal(s.t, ref, s.post(a, p, "key", c.again), "and is known from then on")
 				})
 			}

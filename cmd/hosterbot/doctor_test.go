@@ -38,6 +38,12 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 			"FAIL SLACK_BOT_TOKEN: Slack cannot be asked (", "look at the network, a proxy and SLACK_API_URL",
 			"FAIL channel slack:T01TEAM/C0OPS: ", "FAIL group oncall: ", "ok   other chats: the policy also names discord:",
 		}},
+		"Discord": {map[string]string{
+			"SLACK_BOT_TOKEN": "", "SLACK_APP_TOKEN": "", "DISCORD_BOT_TOKEN": "discord-canary", "DISCORD_GUILD_ID": "300000000000000001", "DISCORD_API_URL": "http://127.0.0.1:1/",
+		}, []string{
+			"ok   settings: ", "FAIL DISCORD_BOT_TOKEN: no answer from Discord (", "look at the network, a proxy and DISCORD_API_URL", "FAIL Discord application: ",
+			"FAIL Discord server 300000000000000001: ", "FAIL channel discord:300000000000000001/400000000000000001: ", "ok   other chats: the policy also names slack:",
+		}},
 		"settings":        {map[string]string{"HOSTERBOT_LOG": "loud", "HOSTERBOT_LISTEN": "x"}, []string{`FAIL HOSTERBOT_LOG: is "loud": expected debug`, `FAIL HOSTERBOT_LISTEN: is "x"`}},
 		"refused token":   {map[string]string{"HOSTERAPI_TOKEN": "token-canary"}, []string{"FAIL HOSTERAPI_TOKEN: HosterAPI refuses it: make a new one"}},
 		"no API":          {map[string]string{"HOSTERAPI_URL": "http://127.0.0.1:1"}, []string{"FAIL HOSTERAPI_TOKEN: HosterAPI does not answer at http://127.0.0.1:1", "FAIL clock: cannot be compared"}},

@@ -1,0 +1,56 @@
+package commands_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
+)
+
+// TestCompletionOfNumbers: operations and jobs are offered to whom they are
+// shown, in the states in which the command does something.
+func TestCompletionOfNumbers(t *testing.T) {
+	w := start(t)
+	about := func(id int64, state bot.State, person string, vm int64) bot.Operation {
+		return bot.Operation{ID: id, State: state, Person: person, Title: "Delete VM " + bot.Code("x"), Targets: []bot.Target{{Kind: "vm", ID: vm}}}
+	}
+	job := func(op bot.Operation, id int64, secret bool) bot.Operation {
+		op.Job, op.Secret = &bot.Job{ID: id}, secret
+		return op
+	}
+	w.knows(
+		about(9, bot.Pending, "ana", 4001), about(8, bot.Unknown, "ben", 4001), about(7, bot.NeedsHuman, "ben", 4002),
+		job(about(6, bot.Succeeded, "ben", 4001), 4001, true), job(about(5, bot.Following, "ben", 4002), 15, false), about(4, bot.Ready, "ben", 4002),
+	)
+	offers := func(words, param, prefix string, allows func(bot.Target) bool) (values []string) {
+		t.Helper()
+		row, _ := w.cat.Find(words)
+		p, _ := row.Param(param)
+		require.True(t, p.Kind.Target == nil || p.Kind.Listed, "its values are no targets")
+		choices, err := p.Kind.Complete(t.Context(), &bot.Call{Bot: w.bot, Command: row, Person: "ana", Now: w.clock.Now(), Allows: allows}, prefix)
+		require.NoError(t, err)
+		for _, c := range choices {
+			require.LessOrEqual(t, len([]rune(c.Label)), 75)
+			require.NotContains(t, c.Label, "`")
+			values = append(values, c.Value)
+		}
+		return values
+	}
+	only4001 := func(target bot.Target) bool { return target.ID == 4001 }
+	require.Equal(t, []string{"9", "8", "7", "6", "5", "4"}, offers("op show", "op", "", nil))
+	require.Equal(t, []string{"9", "8", "6"}, offers("op show", "op", "", only4001))
+	require.Equal(t, []string{"9"}, offers("op show", "op", "", func(bot.Target) bool { return false }), "what she asked for is hers to see")
+	require.Equal(t, []string{"9"}, offers("op show", "op", "pending", nil), "a word of it will do")
+	require.Equal(t, []string{"9"}, offers("op cancel", "op", "", nil))
+	require.Equal(t, []string{"8", "7"}, offers("op resolve", "op", "", nil))
+	require.Equal(t, []string{"8"}, offers("op resolve", "op", "", only4001))
+	require.Equal(t, []string{"4001", "15"}, offers("job show", "job", "", nil))
+	require.Equal(t, []string{"4001", "4"}, offers("job show", "job", "4", nil), "the bot need not have started it")
+	require.Equal(t, []string{"4001"}, offers("job reveal", "job", "", nil))
+	require.Empty(t, offers("job reveal", "job", "", func(target bot.Target) bool { return target.ID == 4002 }))
+
+	w.knows(about(3, bot.Succeeded, "ben", 4001))
+	require.Equal(t, []string{"3"}, offers("op show", "op", "3", nil))
+	require.Empty(t, offers("op show", "op", "17", nil), "there is none")
+}
