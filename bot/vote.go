@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -184,6 +185,9 @@ func (b *Bot) vote(ctx context.Context, key string, answer Responder, who asker,
 func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, approve bool) (Operation, Card, error) {
 	for _, v := range op.Votes {
 		if v.Person == who.person && v.Digest == op.Digest && v.Approve == approve && op.State.Waiting() {
+			if why, ok := b.mayVote(ctx, who.snap, who.person, &op); !ok {
+				return op, Card{}, Errorf(Forbidden, "%s", why).WithHint("Your approval of before counts no longer.")
+			}
 			return op, Card{Title: fmt.Sprintf("Operation %d: your word is already counted", op.ID), Tone: Plain, Lines: []string{b.story(&op)}}, nil
 		}
 	}
@@ -204,13 +208,43 @@ func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, 
 		stored, err := b.end(ctx, key, op, Denied, "Denied by "+Clean(who.person)+". Nothing was done.", rec)
 		return stored, Card{}, err
 	}
+	gone := b.dropVotes(ctx, who.snap, &op)
 	met, _ := who.snap.Met(op.Requirement.Approve, b.eligibleVoters(ctx, who.snap, &op), b.memberFunc(ctx, who.snap))
 	if met {
 		b.makeReady(&op, now)
 	}
-	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Good, Title: Clean(who.person) + " approved" + voteCount(&op)})...)
+	line := Card{Tone: Good, Title: Clean(who.person) + " approved" + voteCount(&op)}
+	if len(gone) > 0 {
+		rec.Text = noLonger(gone)
+		line.Lines = append(line.Lines, rec.Text)
+	}
+	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, line)...)
 	stored, err := b.advanceOwing(ctx, key, op, owed, rec)
 	return stored, Card{}, err
+}
+
+// dropVotes takes away the approvals that no longer count under the policy, and
+// returns whose they were. One of which only the look-up of a group failed
+// stays: it may count again.
+func (b *Bot) dropVotes(ctx context.Context, snap *policy.Snapshot, op *Operation) (gone []string) {
+	voters := b.eligibleVoters(ctx, snap, op)
+	op.Votes = slices.DeleteFunc(slices.Clone(op.Votes), func(v Vote) bool {
+		if slices.Contains(voters, v.Person) || b.lookUpFailed(ctx, snap, v.Person) {
+			return false
+		}
+		gone = append(gone, v.Person)
+		return true
+	})
+	return gone
+}
+
+func (b *Bot) lookUpFailed(ctx context.Context, snap *policy.Snapshot, person string) bool {
+	return slices.Contains(slices.Collect(maps.Values(b.memberships(ctx, snap, person))), MemberUnknown)
+}
+
+// noLonger says whose approvals fell away.
+func noLonger(gone []string) string {
+	return "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy."
 }
 
 // voteCount says how many of the votes that are needed are in.

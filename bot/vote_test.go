@@ -187,10 +187,23 @@ func TestWhoLosesHisRightBeforeTheLastVoteDoesNotCount(t *testing.T) {
 	id := w.asked("4001")
 	w.press("cho", w.code(id, "approve"))
 	w.policy("leads: [ana, cho, dia]", "leads: [ana, dia, ben]")
+	again := words(w.press("cho", w.code(id, "approve")).card())
+	require.Contains(t, again, "Only leads may approve this.")
+	require.Contains(t, again, "Your approval of before counts no longer.")
 	w.press("dia", w.code(id, "approve"))
 	require.Equal(t, bot.Pending, w.state(id))
+	w.due()
+	thread := w.slack.thread(ops)
+	line := thread[len(thread)-1]
+	require.Equal(t, "dia approved (1 of 2)", line.Title)
+	require.Equal(t, []string{"The approval of cho no longer counts under the policy."}, line.Lines, "why it still waits")
+	root := words(w.slack.roots(ops)[0].card)
+	require.Contains(t, root, "dia has approved")
+	require.NotContains(t, root, "cho")
 	w.press("ben", w.code(id, "approve"))
 	require.Equal(t, bot.Ready, w.state(id))
+	op := w.op(id)
+	require.Equal(t, []string{"dia", "ben"}, op.Voters())
 }
 
 func TestWhoLosesHisRightBeforeExecutionLosesHisVote(t *testing.T) {
