@@ -36,14 +36,14 @@ func TestOneAttempt(t *testing.T) {
 	}{
 		{"accepted, nothing to read: done", "vm start", bot.Outcome{Class: bot.Accepted, Done: "Started."}, nil, bot.Succeeded, 1, "Started."},
 		{"accepted and seen: done", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.Done), bot.Succeeded, 1, "Stopped."},
-		{"accepted and never seen: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.NotDone), bot.Succeeded, 1, "still not there"},
+		{"accepted and never seen: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.NotDone), bot.Succeeded, 1, "What was read."},
 		{"accepted and not readable: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, fails, bot.Succeeded, 1, "could not be read"},
 		{"accepted and something else is there: a person looks", "vm stop", bot.Outcome{Class: bot.Accepted}, seen(bot.Person), bot.LostTrack, 1, "not what was asked for"},
 		{"refused: failed, code and text shown", "vm start", bot.Outcome{Class: bot.Refused, Status: 404, Code: "0x01", Text: "no such vm", Means: "It is gone."}, nil, bot.Failed, 1, "no such vm"},
 		{"refused is not settled by reading", "vm stop", bot.Outcome{Class: bot.Refused, Text: "no"}, seen(bot.Done), bot.Failed, 1, "refused: no"},
 		{"not sent: three tries, then cancelled", "vm start", bot.Outcome{Class: bot.NotSent, Text: "no route"}, nil, bot.Cancelled, 3, "Nothing was sent"},
-		{"throttled: five tries, then cancelled", "vm start", bot.Outcome{Class: bot.Throttled, Status: 429, Text: "slow down"}, nil, bot.Cancelled, 5, "Nothing was sent"},
-		{"throttled for longer than it may take: cancelled", "vm start", bot.Outcome{Class: bot.Throttled, RetryAfter: 6 * time.Minute, Text: "slow down"}, nil, bot.Cancelled, 1, "Nothing was sent"},
+		{"throttled: five tries, then cancelled", "vm start", bot.Outcome{Class: bot.Throttled, Status: 429, Text: "slow down"}, nil, bot.Cancelled, 5, "Nothing was done, after 5 tries"},
+		{"throttled for longer than it may take: cancelled", "vm start", bot.Outcome{Class: bot.Throttled, RetryAfter: 6 * time.Minute, Text: "slow down"}, nil, bot.Cancelled, 1, "Nothing was done, after 1 try"},
 		{"no answer and no read: a person, never sent again", "vm start", no, nil, bot.NeedsHuman, 1, "The answer, HTTP 502, does not tell what happened."},
 		{"no answer and seen: done after all", "vm stop", no, seen(bot.Done), bot.SettledDone, 1, "it is done"},
 		{"no answer and not seen until it cannot land: not done", "vm stop", no, seen(bot.NotDone), bot.SettledNotDone, 1, "it was not done"},
@@ -97,6 +97,51 @@ func TestOneAttempt(t *testing.T) {
 			require.Equal(t, tc.runs, w.api.tokens, "a token of the limiter each")
 		})
 	}
+}
+
+// What the provider said yes to is not called done before it is seen.
+func TestWhatWasNeverSeenIsNotCalledDone(t *testing.T) {
+	for rule, settle := range map[string]func(*bot.Call) (bot.Verdict, error){
+		"still there": func(*bot.Call) (bot.Verdict, error) {
+			return bot.Verdict{Is: bot.NotDone, Text: "It is still there."}, nil
+		},
+		"cannot tell": func(*bot.Call) (bot.Verdict, error) {
+			return bot.Verdict{Is: bot.Unclear, Text: "It tells nothing."}, nil
+		},
+		"not readable": func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{}, errors.New("down") },
+	} {
+		t.Run(rule, func(t *testing.T) {
+			w := newWorld(t)
+			w.row("vm delete").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Accepted, Done: "It is deleted."} }
+			w.row("vm delete").settle = settle
+			id := w.asked("4009")
+			w.press("cho", w.code(id, "approve"))
+			w.skip(time.Minute)
+			require.Equal(t, bot.Succeeded, w.state(id))
+			root := w.slack.roots(ops)[0].card
+			require.Equal(t, bot.Warn, root.Tone)
+			require.Equal(t, "Accepted, but still not seen: vm delete `vm/4009`", root.Title)
+			require.NotEmpty(t, button(root, "Show"), "it may be there")
+			thread := w.slack.thread(ops)
+			end := thread[len(thread)-1]
+			require.Equal(t, bot.Warn, end.Tone)
+			require.Contains(t, end.Title, "ana: accepted, but still not seen. ")
+			require.Contains(t, words(end), "Look again in a few minutes")
+			said := words(root) + words(end) + words(w.press("dia", w.code(id, "approve")).card())
+			require.NotRegexp(t, `(?i)\bdone\b|is deleted`, said)
+			require.Regexp(t, "(?i)accepted, but still not seen.*accepted, but still not seen.*accepted, but still not seen", said)
+		})
+	}
+}
+
+func TestAThrottleThatIsTooLongSaysWhenToTryAgain(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.Throttled, RetryAfter: time.Hour, Text: "Slow down."}
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(time.Minute)
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "Try again in 1 h.")
 }
 
 func TestTriesOfWhatWasNotSentArePaced(t *testing.T) {

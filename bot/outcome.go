@@ -83,7 +83,14 @@ func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Recor
 	}
 	if sends >= most || now.Add(pause).Sub(since) > b.scaled(within) {
 		op.Hint = out.Means
-		_, err := b.end(ctx, "", op, Cancelled, fmt.Sprintf("Nothing was sent, after %d tries: %s", sends, op.Attempts[len(op.Attempts)-1].Text), rec)
+		what := "Nothing was sent"
+		if out.Class == Throttled { // it was sent, and turned away
+			what = "Nothing was done"
+			if out.RetryAfter > b.scaled(within) {
+				op.Hint = "The provider asks to wait. Try again in " + Duration(out.RetryAfter) + "."
+			}
+		}
+		_, err := b.end(ctx, "", op, Cancelled, fmt.Sprintf("%s, after %s: %s", what, tries(sends), op.Attempts[len(op.Attempts)-1].Text), rec)
 		return err
 	}
 	op.State, op.NextAt = Checking, now.Add(pause)
@@ -92,6 +99,13 @@ func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Recor
 	_, err := b.advanceOwing(ctx, "", op, b.owed(&op, OwedRoot, Card{}), rec)
 	b.nudge(b.wake)
 	return err
+}
+
+func tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", n)
 }
 
 // accepted records that the provider said yes, and what is to be followed.

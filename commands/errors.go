@@ -107,6 +107,8 @@ func words(e *hoster.Error) string {
 		return text
 	}
 	switch {
+	case e.Status >= 200 && e.Status < 300 && e.Class == hoster.Refused:
+		return fmt.Sprintf("The provider's answer, HTTP %d, says no, and not why.", e.Status)
 	case e.Status >= 200 && e.Status < 300:
 		return fmt.Sprintf("The provider's answer, HTTP %d, cannot be read.", e.Status)
 	case e.Status != 0:

@@ -27,6 +27,7 @@ func TestProviderErrors(t *testing.T) {
 		{"unauthorized", bot.Refused, "", "Unauthenticated (HTTP 401).", "The provider refuses the bot's token."},
 		{"422", bot.Refused, "", "", "The provider refused it, and nothing was done."},
 		{"bare-404", bot.Refused, "", "Not Found (HTTP 404).", "The provider refused it, and nothing was done."},
+		{"bare-no", bot.Refused, "", "The provider's answer, HTTP 200, says no, and not why.", "The provider refused it, and nothing was done."},
 		{"unknown-code", bot.Refused, "0xee", "0xee: node is in maintenance", "This code is not in the provider's documentation."},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
