@@ -52,6 +52,10 @@ func (p apiProvider) Incidents(ctx context.Context, vm int64) ([]bot.Incident, e
 	return out, nil
 }
 
+// longPause is how long the API may ask to wait before that is trouble: people
+// wait as long for an answer.
+const longPause = 10 * time.Second
+
 // Health implements bot.Provider.
 func (p apiProvider) Health() bot.Health {
 	h := p.api.Health()
@@ -61,6 +65,8 @@ func (p apiProvider) Health() bot.Health {
 		out.OK, out.Text, out.Since = false, "refuses the bot's token (HOSTERAPI_TOKEN): nothing is changed until a read works", h.LastErrAt
 	case h.LastOK.IsZero() && h.LastErrAt.IsZero():
 		out.Text = "not asked yet"
+	case h.Paused > longPause:
+		out.OK, out.Text, out.Since = false, "asks to wait: no call is made for another "+bot.Duration(h.Paused), h.LastErrAt
 	case !h.Reachable:
 		out.OK, out.Text, out.Since = false, "does not answer: "+h.LastErr, h.LastErrAt
 	}

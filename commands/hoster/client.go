@@ -337,7 +337,11 @@ func (c *Client) turn(ctx context.Context, p Priority, patience time.Duration) e
 }
 
 // Health is how the API has been doing, as the calls saw it.
-func (c *Client) Health() Health { return c.health.snapshot() }
+func (c *Client) Health() Health {
+	h := c.health.snapshot()
+	h.Paused = c.limiter.paused()
+	return h
+}
 
 // scaled is a time-out under Config.TimeScale.
 func (c *Client) scaled(d time.Duration) time.Duration {

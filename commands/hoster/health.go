@@ -12,8 +12,9 @@ type Health struct {
 	LastOK       time.Time // the last answer that was the API's own; zero: none yet
 	LastErr      string    // the last trouble, without secrets
 	LastErrAt    time.Time
-	TokenRefused bool // a 401, and no proof of the contrary since: mutations are paused
-	Reachable    bool // false once a call found no API, until one does; true at first
+	TokenRefused bool          // a 401, and no proof of the contrary since: mutations are paused
+	Reachable    bool          // false once a call found no API, until one does; true at first
+	Paused       time.Duration // for how much longer the API wants no call at all
 }
 
 // health keeps Health. A token that is refused pauses mutations.

@@ -157,6 +157,13 @@ func (l *limiter) first() *waiter {
 	return nil
 }
 
+// paused is for how much longer no call is made at all.
+func (l *limiter) paused() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(0, l.allAfter.Sub(l.clock.Now()))
+}
+
 // pause is when p's calls may go on.
 func (l *limiter) pause(p Priority) time.Time {
 	if p != People && l.restAfter.After(l.allAfter) {
