@@ -55,7 +55,7 @@ func TestOneAttempt(t *testing.T) {
 		{"0xa1 without a read: failed", "vm start", a1, nil, bot.Failed, 1, "failed to stop"},
 		{"0xa1 and no effect: failed", "vm stop", a1, seen(bot.NotDone), bot.Failed, 1, "failed to stop"},
 		{"0xa1 and the effect is there: done after all", "vm stop", a1, seen(bot.Done), bot.SettledDone, 1, "yet it is done"},
-		{"0xa1 and not readable: unknown", "vm stop", a1, fails, bot.Unknown, 1, ""},
+		{"0xa1 and not readable: unknown", "vm stop", a1, fails, bot.Unknown, 1, "one read did not tell"},
 		{"0xa1 and something else is there: a person", "vm stop", a1, seen(bot.Person), bot.NeedsHuman, 1, "What was read."},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
@@ -132,6 +132,26 @@ func TestWhatWasNeverSeenIsNotCalledDone(t *testing.T) {
 			require.Regexp(t, "(?i)accepted, but still not seen.*accepted, but still not seen.*accepted, but still not seen", said)
 		})
 	}
+}
+
+// The provider says that it failed, and what is read says neither that nor the
+// contrary: the thread is told, and nobody to try again.
+func TestAFailureThatOneReadDoesNotShowIsToldAsUnknown(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm stop").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.NoAnswer, Status: 500, Code: "0xa1", Text: "0xa1: failed to stop", Means: "Look at it, then try again.", Settle: true}
+	}
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Person, Text: "It is something else."}, nil }
+	w.confirmed("ana", "vm stop 4009")
+	w.due()
+	require.Equal(t, bot.Unknown, w.state(1))
+	root := words(w.slack.roots(ops)[0].card)
+	require.Contains(t, root, "Outcome unknown: ")
+	require.Contains(t, root, "one read did not tell whether that is so. It is not sent again.")
+	require.NotContains(t, root, "try again")
+	thread := w.slack.thread(ops)
+	require.Equal(t, []string{"Outcome unknown"}, titlesOf(thread))
+	require.Contains(t, words(thread[0]), "0xa1: failed to stop")
 }
 
 func TestAThrottleThatIsTooLongSaysWhenToTryAgain(t *testing.T) {

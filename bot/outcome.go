@@ -32,6 +32,7 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 	owed := b.owedUnknown(&op, last.Text)
 	if out.Settle {
 		op.Outcome = "The provider says that it failed. One read tells whether that is so."
+		op.Hint = "" // what to do is said when that is known
 		owed = b.owed(&op, OwedRoot, Card{})
 	}
 	var stored Operation
@@ -40,20 +41,22 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 		return err
 	})
 	if err == nil && out.Settle {
-		return b.settleSignal(ctx, who, cmd, stored, last.Text)
+		return b.settleSignal(ctx, who, cmd, stored, last.Text, out.Means)
 	}
 	return err
 }
 
 // settleSignal is the one settling read after a 0xa1, which says that the
-// provider itself saw it fail.
-func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Operation, text string) error {
+// provider itself saw it fail. What it does not tell stays unknown.
+func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Operation, text, means string) error {
 	if cmd.Settle != nil {
 		c := b.call(ctx, who, cmd, op.Args, op.Targets)
 		c.Op = &op
 		v, err := cmd.Settle(ctx, c)
 		if err != nil || v.Is == Person {
-			return err // stays unknown
+			op.Outcome = "The provider says that it failed, and one read did not tell whether that is so. It is not sent again."
+			_, e := b.advanceOwing(ctx, "", op, b.owedUnknown(&op, text), Record{Kind: "state", Code: op.Code, Text: "0xa1, and not to be told by one read"})
+			return errors.Join(err, e)
 		}
 		if v.Is == Done {
 			op.Hint = ""
@@ -61,6 +64,7 @@ func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Oper
 			return err
 		}
 	}
+	op.Hint = means
 	_, err := b.end(ctx, "", op, Failed, "The provider failed: "+text, Record{Kind: "state", Code: op.Code, Text: text})
 	return err
 }
