@@ -135,6 +135,29 @@ func TestAnEndMessageIsNeverGivenUp(t *testing.T) {
 	require.Equal(t, []string{"ana: done. It is done."}, titlesOf(w.slack.thread(ops)), "what is no end is given up")
 }
 
+// A root whose edits fail for hours is given up as such, and brought up to date
+// with the end, which comes after it.
+func TestNoEndIsToldBeforeItsRootShowsIt(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.due()
+	fails := true
+	w.slack.onEdit = func(bot.Card) error {
+		if fails {
+			return errors.New("502")
+		}
+		return nil
+	}
+	w.press("cho", w.code(id, "approve"))
+	w.skip(10 * time.Hour)
+	require.Equal(t, bot.Succeeded, w.state(id))
+	require.Zero(t, ends(w.slack, ops))
+	fails = false
+	w.skip(10 * time.Minute)
+	require.Equal(t, 1, ends(w.slack, ops))
+	require.Contains(t, w.slack.roots(ops)[0].card.Title, "Done: ")
+}
+
 func TestRetryAfterOfAChatIsObeyed(t *testing.T) {
 	w := newWorld(t)
 	var at []time.Duration

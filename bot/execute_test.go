@@ -141,7 +141,9 @@ func TestAFailureThatOneReadDoesNotShowIsToldAsUnknown(t *testing.T) {
 	w.row("vm stop").run = func(*bot.Call) bot.Outcome {
 		return bot.Outcome{Class: bot.NoAnswer, Status: 500, Code: "0xa1", Text: "0xa1: failed to stop", Means: "Look at it, then try again.", Settle: true}
 	}
-	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Person, Text: "It is something else."}, nil }
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) {
+		return bot.Verdict{Is: bot.Person, Text: "It is something else."}, nil
+	}
 	w.confirmed("ana", "vm stop 4009")
 	w.due()
 	require.Equal(t, bot.Unknown, w.state(1))
