@@ -185,10 +185,7 @@ func (b *Bot) vote(ctx context.Context, key string, answer Responder, who asker,
 func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, approve bool) (Operation, Card, error) {
 	for _, v := range op.Votes {
 		if v.Person == who.person && v.Digest == op.Digest && v.Approve == approve && op.State.Waiting() {
-			if why, ok := b.mayVote(ctx, who.snap, who.person, &op); !ok {
-				return op, Card{}, Errorf(Forbidden, "%s", why).WithHint("Your approval of before counts no longer.")
-			}
-			return op, Card{Title: fmt.Sprintf("Operation %d: your word is already counted", op.ID), Tone: Plain, Lines: []string{b.story(&op)}}, nil
+			return b.countedAgain(ctx, key, who, op)
 		}
 	}
 	open := op.State == Pending || !approve && (op.State == Ready || op.State == Checking)
@@ -209,18 +206,38 @@ func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, 
 		return stored, Card{}, err
 	}
 	gone := b.dropVotes(ctx, who.snap, &op)
-	met, _ := who.snap.Met(op.Requirement.Approve, b.eligibleVoters(ctx, who.snap, &op), b.memberFunc(ctx, who.snap))
-	if met {
+	voters := b.eligibleVoters(ctx, who.snap, &op)
+	if met, _ := who.snap.Met(op.Requirement.Approve, voters, b.memberFunc(ctx, who.snap)); met {
 		b.makeReady(&op, now)
 	}
-	line := Card{Tone: Good, Title: Clean(who.person) + " approved" + voteCount(&op)}
+	line := Card{Tone: Good, Title: Clean(who.person) + " approved" + voteCount(&op, len(voters))}
 	if len(gone) > 0 {
 		rec.Text = noLonger(gone)
 		line.Lines = append(line.Lines, rec.Text)
 	}
+	if open := slices.DeleteFunc(op.Voters(), func(p string) bool { return slices.Contains(voters, p) }); len(open) > 0 && op.State == Pending {
+		line.Lines = append(line.Lines, "The approval of "+Clean(list(open, "and"))+" does not count while the look-up of a group fails. Press Approve again when it works.")
+	}
 	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, line)...)
 	stored, err := b.advanceOwing(ctx, key, op, owed, rec)
 	return stored, Card{}, err
+}
+
+// countedAgain is for a word that was given before. It changes nothing, unless
+// the votes are all there and only the look-up of a group stood in the way.
+func (b *Bot) countedAgain(ctx context.Context, key string, who asker, op Operation) (Operation, Card, error) {
+	why, may := b.mayVote(ctx, who.snap, who.person, &op)
+	if !may && !b.lookUpFailed(ctx, who.snap, who.person) {
+		return op, Card{}, Errorf(Forbidden, "%s", why).WithHint("Your approval of before counts no longer.")
+	}
+	met, _ := who.snap.Met(op.Requirement.Approve, b.eligibleVoters(ctx, who.snap, &op), b.memberFunc(ctx, who.snap))
+	if op.State == Pending && met {
+		b.makeReady(&op, b.clock.Now())
+		stored, err := b.advanceOwing(ctx, key, op, b.owed(&op, OwedRoot, Card{}),
+			Record{Kind: "state", Person: who.person, Account: who.account.String(), Place: who.place.String(), Text: "the votes are counted again"})
+		return stored, Card{}, err
+	}
+	return op, Card{Title: fmt.Sprintf("Operation %d: your word is already counted", op.ID), Tone: Plain, Lines: []string{b.story(&op)}}, nil
 }
 
 // dropVotes takes away the approvals that no longer count under the policy, and
@@ -248,7 +265,7 @@ func noLonger(gone []string) string {
 }
 
 // voteCount says how many of the votes that are needed are in.
-func voteCount(op *Operation) string {
+func voteCount(op *Operation, in int) string {
 	need := 0
 	for _, a := range op.Requirement.Approve {
 		need += a.Count
@@ -256,7 +273,7 @@ func voteCount(op *Operation) string {
 	if need < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d of %d)", len(op.Voters()), need)
+	return fmt.Sprintf(" (%d of %d)", in, need)
 }
 
 // mayVote tells whether a person may vote on an operation now, and why not.
