@@ -41,6 +41,7 @@ func TestOneAttempt(t *testing.T) {
 		{"accepted and something else is there: a person looks", "vm stop", bot.Outcome{Class: bot.Accepted}, seen(bot.Person), bot.LostTrack, 1, "not what was asked for"},
 		{"refused: failed, code and text shown", "vm start", bot.Outcome{Class: bot.Refused, Status: 404, Code: "0x01", Text: "no such vm", Means: "It is gone."}, nil, bot.Failed, 1, "no such vm"},
 		{"refused is not settled by reading", "vm stop", bot.Outcome{Class: bot.Refused, Text: "no"}, seen(bot.Done), bot.Failed, 1, "refused: no"},
+		{"refused without a reason: our words stand alone", "vm start", bot.Outcome{Class: bot.Refused, Text: "The provider answered HTTP 400 without a reason."}, nil, bot.Failed, 1, `"The provider answered HTTP 400 without a reason."`},
 		{"not sent: three tries, then cancelled", "vm start", bot.Outcome{Class: bot.NotSent, Text: "no route"}, nil, bot.Cancelled, 3, "Nothing was sent"},
 		{"throttled: five tries, then cancelled", "vm start", bot.Outcome{Class: bot.Throttled, Status: 429, Text: "slow down"}, nil, bot.Cancelled, 5, "Nothing was done, after 5 tries"},
 		{"throttled for longer than it may take: cancelled", "vm start", bot.Outcome{Class: bot.Throttled, RetryAfter: 6 * time.Minute, Text: "slow down"}, nil, bot.Cancelled, 1, "Nothing was done, after 1 try"},

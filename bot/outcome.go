@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,8 +20,12 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 	case Accepted:
 		return b.accepted(ctx, cmd, op, out, rec)
 	case Refused:
+		text := last.Text
+		if !strings.HasPrefix(text, "The provider") { // its words, and none of ours
+			text = "The provider refused: " + text
+		}
 		return b.keep(ctx, &op, func() error {
-			_, err := b.end(ctx, "", op, Failed, "The provider refused: "+last.Text, rec)
+			_, err := b.end(ctx, "", op, Failed, text, rec)
 			return err
 		})
 	case NotSent, Throttled:
