@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -210,23 +209,16 @@ func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error
 		return false, nil
 	}
 	for _, person := range op.Voters() {
-		if !slices.Contains(voters, person) && slices.Contains(slices.Collect(maps.Values(b.memberships(ctx, who.snap, person))), MemberUnknown) {
+		if !slices.Contains(voters, person) && b.lookUpFailed(ctx, who.snap, person) {
 			return true, b.wait(ctx, op, "the look-up of a group, which failed", b.clock.Now().Add(b.scaled(lookAgain)))
 		}
 	}
-	var gone []string
-	op.Votes = slices.DeleteFunc(slices.Clone(op.Votes), func(v Vote) bool {
-		if slices.Contains(voters, v.Person) {
-			return false
-		}
-		gone = append(gone, v.Person)
-		return true
-	})
+	gone := b.dropVotes(ctx, who.snap, &op)
 	now := b.clock.Now()
 	op.State, op.Waits = Pending, ""
 	op.Expires = now.Add(b.scaled(votesWithin(op.Requirement)))
 	op.NextAt = op.Expires
-	text := "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy. It needs another."
+	text := noLonger(gone) + " It needs another."
 	line := b.pinging(b.owed(&op, OwedLine, Card{Tone: Warn, Title: text}), b.approvers(ctx, &op))
 	owed := append(b.owed(&op, OwedRoot, Card{}), line...)
 	_, err := b.advanceOwing(ctx, "", &op, owed, Record{Kind: "state", Text: text})

@@ -256,10 +256,8 @@ func shownTarget(op *Operation) (Target, bool) {
 	if len(op.Made) > 0 {
 		t = op.Made[0]
 	}
-	if t.Kind != "vm" && t.Kind != "dedicated" || strings.HasSuffix(op.Command, " delete") || strings.HasSuffix(op.Command, " terminate") {
-		return Target{}, false
-	}
-	return t, true
+	gone := strings.HasSuffix(op.Command, " delete") || strings.HasSuffix(op.Command, " terminate")
+	return t, (t.Kind == "vm" || t.Kind == "dedicated") && (!gone || op.Unseen)
 }
 
 // confirmCard asks the requester, privately: what will happen, to what, what
@@ -388,13 +386,16 @@ func (b *Bot) endCard(op *Operation) Card {
 
 func lower(word string) string { return strings.ToLower(word[:1]) + word[1:] }
 
-// endWord is the state of an operation that has ended, as a headline. What was
-// accepted and never seen is not called done.
+// unseen is the headline of what was accepted and never seen: a yes of the
+// provider's is not yet the thing itself, so nobody is told that it is done.
+const unseen = "Accepted, but still not seen"
+
+// endWord is the state of an operation that has ended, as a headline.
 func endWord(op *Operation) string {
 	switch op.State {
 	case Succeeded:
 		if op.Unseen {
-			return "Not seen done"
+			return unseen
 		}
 		return "Done"
 	case SettledDone:
@@ -418,10 +419,12 @@ func endWord(op *Operation) string {
 
 func endTone(op *Operation) Tone {
 	switch op.State {
-	case Succeeded, SettledDone, ResolvedDone:
+	case Succeeded:
 		if op.Unseen {
 			return Warn
 		}
+		return Good
+	case SettledDone, ResolvedDone:
 		return Good
 	case Failed, SettledNotDone:
 		return Bad
@@ -450,6 +453,9 @@ func (b *Bot) story(op *Operation) string {
 		return op.Outcome
 	}
 	text := "It ended " + At(op.Ended) + ": " + op.Outcome
+	if op.Unseen {
+		text = "It ended " + At(op.Ended) + ". " + unseen + ": " + op.Outcome
+	}
 	if voters := op.Voters(); len(voters) > 0 {
 		text += " It was approved by " + Clean(list(voters, "and")) + "."
 	}

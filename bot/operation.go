@@ -159,11 +159,11 @@ type Operation struct {
 	EndedBy   string    `json:"endedBy,omitempty"` // person who denied, cancelled or resolved it
 
 	Attempts []Attempt     `json:"attempts,omitempty"`
-	Looks    int           `json:"looks,omitempty"` // reads of the effect since it was accepted
-	Told     bool          `json:"told,omitempty"`  // the break-glass notice is out
+	Looks    int           `json:"looks,omitempty"`  // reads of the effect since it was accepted
+	Unseen   bool          `json:"unseen,omitempty"` // it was accepted, and no read has seen its effect
+	Told     bool          `json:"told,omitempty"`   // the break-glass notice is out
 	Job      *Job          `json:"job,omitempty"`
 	Expected time.Duration `json:"expected,omitempty"`
-	Unseen   bool          `json:"unseen,omitempty"`   // it was accepted, and its effect was not seen
 	Outcome  string        `json:"outcome,omitempty"`  // how it ended, in a sentence
 	Hint     string        `json:"hint,omitempty"`     // what to do next
 	Code     string        `json:"code,omitempty"`     // the provider's code

@@ -317,19 +317,17 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 		_, err := b.end(ctx, "", &op, LostTrack, "Accepted, but what is there now is not what was asked for: "+v.Text, Record{Kind: "state", Text: v.Text})
 		return err
 	case op.Looks >= len(pauses):
-		text := "Accepted, but the effect could not be read."
-		switch {
-		case err == nil && v.Is == NotDone:
-			text = "Accepted, but still not there: " + v.Text
-		case err == nil:
-			text = "Accepted. " + v.Text
+		text := "What came of it could not be read."
+		if err == nil {
+			text = v.Text
 		}
-		op.Unseen, op.Hint = true, "Look at it before you do it again"
+		op.Unseen = true
+		op.Hint = "The provider said yes, and may need longer. Look again in a few minutes, before you ask for it again"
 		if t, ok := shownTarget(&op); ok {
 			op.Hint += ": " + Code(fmt.Sprintf("%s show %d", t.Kind, t.ID))
 		}
 		op.Hint += "."
-		_, err := b.end(ctx, "", &op, Succeeded, text, Record{Kind: "state", Text: text})
+		_, err := b.end(ctx, "", &op, Succeeded, text, Record{Kind: "state", Text: lower(unseen) + ": " + text})
 		return err
 	}
 	op.NextAt = b.clock.Now().Add(b.scaled(pauses[op.Looks]))

@@ -30,6 +30,7 @@ func TestProviderErrors(t *testing.T) {
 		{"unauthorized", bot.Refused, "", "Unauthenticated (HTTP 401).", "The provider refuses the bot's token."},
 		{"422", bot.Refused, "", "", "Nothing was done. Check what was typed;"},
 		{"bare-404", bot.Refused, "", "Not Found (HTTP 404).", "Nothing was done. Check what was typed;"},
+		{"bare-no", bot.Refused, "", "The provider gave no reason (HTTP 200).", "Nothing was done. Check what was typed;"},
 		{"unknown-code", bot.Refused, "0xee", "0xee: node is in maintenance", "This code is not in the provider's documentation."},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {

@@ -79,6 +79,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		return before.Ref, nil
 	}
 	stands := repeated || c.Again // it may, and then it tells how things were
+	twin := false
 	if id != "" && (c.Again || repeated && a.clock.Now().Sub(before.At) > nonceFor) {
 		ref, sure, err := a.search(ctx, p, c)
 		switch {
@@ -96,7 +97,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		case sure:
 			stands = false
 		default:
-			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
+			twin, c = true, adapters.SentAgain(c, p)
 		}
 	}
 	post := posting{nonce: nonce(id), out: &discordgo.Message{}}
@@ -142,6 +143,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 			return bot.Ref{}, err
 		}
 	}
+	ref.Twin = twin // from here on every edit says so
 	a.outbox.Put(id, ref)
 	if p.Thread == "" && !p.Direct {
 		a.threads.Learn(ref.ID, threadState{name: threadName(c, a.clock.Now())})
@@ -264,6 +266,9 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 		return &bot.PostError{Gone: true, Err: errors.New("edit: no message of Discord")}
 	}
 	c.Secrets = nil
+	if r.Twin {
+		c = adapters.SentAgain(c, r.Place)
+	}
 	u := result
 	if c.Bar != nil {
 		u = progress
