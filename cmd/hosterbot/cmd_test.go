@@ -211,6 +211,12 @@ func TestStoreInUseIs73Within2s(t *testing.T) {
 	require.Contains(t, out.String(), "is another hosterbot running?")
 }
 
+func TestAStoreInNoFolderNamesItsSetting(t *testing.T) {
+	out, code := command(t, nil, "demo", "--script", os.DevNull, "--store", "bolt:"+filepath.Join(t.TempDir(), "none", "s.db"))
+	require.Equal(t, exitStore, code, out)
+	require.Contains(t, out, "no such file or directory: make the folder, or set HOSTERBOT_STORE to another")
+}
+
 func TestStoreCommands(t *testing.T) {
 	dir := t.TempDir()
 	address, copied := "bolt:"+filepath.Join(dir, "s.db"), filepath.Join(dir, "copy.db")
