@@ -253,6 +253,10 @@ func TestWithoutAnIntentOnDiskNothingIsSent(t *testing.T) {
 		}
 		return nil
 	}
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		require.False(t, full, "sent without an intent on disk")
+		return bot.Outcome{Class: bot.Accepted}
+	}
 	w.skip(5 * time.Minute)
 	require.Zero(t, w.row("vm start").ran())
 	full = false
