@@ -62,6 +62,10 @@ func TestAPostOfUnknownFateIsFoundAgain(t *testing.T) {
 	}{
 		"a root message in another state": {rootCard("asked"), rootCard("Expired"), "Expired", func(root bot.Ref) bot.Place { return root.Place }},
 		"an incident that is over since":  {incidentCard("going on"), incidentCard("over"), "It is over", func(root bot.Ref) bot.Place { return root.Place }},
+		"a root message of what was typed in a thread": {rootCard("asked"), rootCard("Expired"), "Expired", func(root bot.Ref) bot.Place {
+			root.Place.Thread = openThread
+			return root.Place
+		}},
 		"a line in its thread":            {line, line, "ben approved", inThreadOf},
 		"an end message in its thread":    {end, end, "ana: done", inThreadOf},
 		"an end message without a thread": {end, end, "ana: done", func(bot.Ref) bot.Place { return bot.Place{} }},
