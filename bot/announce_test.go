@@ -113,6 +113,51 @@ func TestEveryThreadGetsItsEndOnceWhateverFails(t *testing.T) {
 	}
 }
 
+// An end message waits for a channel that is closed to the bot, however long.
+func TestAnEndMessageIsNeverGivenUp(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.due()
+	closed := true
+	w.slack.onPost = func(bot.Place, string, bot.Card) error {
+		if closed {
+			return &bot.PostError{Forbidden: true, Err: errors.New("is_archived")}
+		}
+		return nil
+	}
+	w.press("cho", w.code(id, "approve"))
+	w.skip(10 * time.Hour)
+	require.Equal(t, bot.Succeeded, w.state(id))
+	require.Zero(t, ends(w.slack, ops))
+	closed = false
+	w.skip(10 * time.Minute)
+	require.Equal(t, 1, ends(w.slack, ops))
+	require.Equal(t, []string{"ana: done. It is done."}, titlesOf(w.slack.thread(ops)), "what is no end is given up")
+}
+
+// A root whose edits fail for hours is given up as such, and brought up to date
+// with the end, which comes after it.
+func TestNoEndIsToldBeforeItsRootShowsIt(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4009")
+	w.due()
+	fails := true
+	w.slack.onEdit = func(bot.Card) error {
+		if fails {
+			return errors.New("502")
+		}
+		return nil
+	}
+	w.press("cho", w.code(id, "approve"))
+	w.skip(10 * time.Hour)
+	require.Equal(t, bot.Succeeded, w.state(id))
+	require.Zero(t, ends(w.slack, ops))
+	fails = false
+	w.skip(10 * time.Minute)
+	require.Equal(t, 1, ends(w.slack, ops))
+	require.Contains(t, w.slack.roots(ops)[0].card.Title, "Done: ")
+}
+
 func TestRetryAfterOfAChatIsObeyed(t *testing.T) {
 	w := newWorld(t)
 	var at []time.Duration
@@ -158,6 +203,26 @@ func TestTheOrderWithinAThreadIsKeptOverFailures(t *testing.T) {
 	w.press("cho", w.code(id, "deny"))
 	w.skip(time.Hour)
 	require.Equal(t, []string{"cho approved (1 of 2)", "dia approved (2 of 2)", "ana: denied. Denied by cho. Nothing was done."}, titlesOf(w.slack.thread(ops)))
+}
+
+func TestTheOrderWithinAThreadIsKeptOverARestartInAPause(t *testing.T) {
+	w := newWorld(t)
+	id := w.asked("4001")
+	w.due()
+	fails := true
+	w.slack.onPost = func(bot.Place, string, bot.Card) error {
+		if fails {
+			return &bot.PostError{RetryAfter: time.Minute, Err: errors.New("429")}
+		}
+		return nil
+	}
+	w.press("cho", w.code(id, "approve"))
+	w.press("dia", w.code(id, "approve"))
+	w.due()
+	fails = false
+	w.restart()
+	w.skip(5 * time.Minute)
+	require.Equal(t, []string{"cho approved (1 of 2)", "dia approved (2 of 2)"}, titlesOf(w.slack.thread(ops)))
 }
 
 func TestAForbiddenPlaceHoldsUpNoOther(t *testing.T) {

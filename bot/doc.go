@@ -89,6 +89,10 @@
 // within three seconds, and where a system is asked to stop four times within
 // half a minute, not once: "still running" after a moment would be noise.
 //
+// 2026-11-29. What was accepted and never seen succeeds, and is not called done:
+// its headline says that it is not seen. A state of its own would keep its lane
+// for a person to free after every delete of a provider that takes its time.
+//
 // 2026-11-25. A number or an address that could be several things is resolved
 // before the operation is stored, and so after the acknowledgement: the policy
 // decides on what it means. A delivery that is repeated meanwhile has done

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -151,7 +150,11 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 	var own *Error
 	if !errors.As(err, &own) || own.Kind == Unavailable {
 		b.log.Warn("target not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
-		return b.wait(ctx, op, "the target, which cannot be read: "+plainError(err).Error(), b.clock.Now().Add(b.scaled(lookAgain)))
+		said := ""
+		if own != nil { // without its hint to try again: that is what waiting does
+			said = ": " + own.Text
+		}
+		return b.wait(ctx, op, "the target, which cannot be read"+said, b.clock.Now().Add(b.scaled(lookAgain)))
 	}
 	cmd, known := b.catalogue.Find(op.Command)
 	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && known && !cmd.Local {
@@ -159,7 +162,11 @@ func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error
 	}
 	if op.Digest == "" { // nobody was asked about it, so nothing is invalidated
 		op.Hint = own.Hint
-		_, err := b.end(ctx, "", &op, Cancelled, own.Text+" Nothing was done.", Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
+		text := own.Text + " Nothing was done."
+		if known && cmd.Local { // what is told of another operation was done
+			text = own.Text + " This command changed nothing."
+		}
+		_, err := b.end(ctx, "", &op, Cancelled, text, Record{Kind: "state", Person: who.person, Text: b.scrub.Scrub(own.Text)})
 		return err
 	}
 	op.Hint = own.Hint
@@ -202,23 +209,16 @@ func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error
 		return false, nil
 	}
 	for _, person := range op.Voters() {
-		if !slices.Contains(voters, person) && slices.Contains(slices.Collect(maps.Values(b.memberships(ctx, who.snap, person))), MemberUnknown) {
+		if !slices.Contains(voters, person) && b.lookUpFailed(ctx, who.snap, person) {
 			return true, b.wait(ctx, op, "the look-up of a group, which failed", b.clock.Now().Add(b.scaled(lookAgain)))
 		}
 	}
-	var gone []string
-	op.Votes = slices.DeleteFunc(slices.Clone(op.Votes), func(v Vote) bool {
-		if slices.Contains(voters, v.Person) {
-			return false
-		}
-		gone = append(gone, v.Person)
-		return true
-	})
+	gone := b.dropVotes(ctx, who.snap, &op)
 	now := b.clock.Now()
 	op.State, op.Waits = Pending, ""
 	op.Expires = now.Add(b.scaled(votesWithin(op.Requirement)))
 	op.NextAt = op.Expires
-	text := "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy. It needs another."
+	text := noLonger(gone) + " It needs another."
 	line := b.pinging(b.owed(&op, OwedLine, Card{Tone: Warn, Title: text}), b.approvers(ctx, &op))
 	owed := append(b.owed(&op, OwedRoot, Card{}), line...)
 	_, err := b.advanceOwing(ctx, "", &op, owed, Record{Kind: "state", Text: text})
@@ -363,7 +363,7 @@ func (b *Bot) holder(ctx context.Context, lane string, self int64) int64 {
 
 // busyText says who holds a lane: "operation 17, outcome unknown since 14:02".
 func (b *Bot) busyText(ctx context.Context, holder int64) string {
-	text := fmt.Sprintf("operation %d, which is busy with the same target", holder)
+	text := fmt.Sprintf("operation %d, which has to end first", holder)
 	if h, err := b.store.Operation(ctx, holder); err == nil && (h.State == Unknown || h.State == NeedsHuman || h.State == LostTrack) && len(h.Attempts) > 0 {
 		text = fmt.Sprintf("operation %d, whose outcome is unknown since %s", holder, At(h.Attempts[len(h.Attempts)-1].At))
 	}

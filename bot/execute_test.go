@@ -36,14 +36,16 @@ func TestOneAttempt(t *testing.T) {
 	}{
 		{"accepted, nothing to read: done", "vm start", bot.Outcome{Class: bot.Accepted, Done: "Started."}, nil, bot.Succeeded, 1, "Started."},
 		{"accepted and seen: done", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.Done), bot.Succeeded, 1, "Stopped."},
-		{"accepted and never seen: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.NotDone), bot.Succeeded, 1, "still not there"},
+		{"accepted and never seen: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.NotDone), bot.Succeeded, 1, "What was read."},
 		{"accepted and not readable: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, fails, bot.Succeeded, 1, "could not be read"},
+		{"accepted and not to be told: said so", "vm stop", bot.Outcome{Class: bot.Accepted, Done: "Stopped."}, seen(bot.Unclear), bot.Succeeded, 1, "What was read."},
 		{"accepted and something else is there: a person looks", "vm stop", bot.Outcome{Class: bot.Accepted}, seen(bot.Person), bot.LostTrack, 1, "not what was asked for"},
 		{"refused: failed, code and text shown", "vm start", bot.Outcome{Class: bot.Refused, Status: 404, Code: "0x01", Text: "no such vm", Means: "It is gone."}, nil, bot.Failed, 1, "no such vm"},
 		{"refused is not settled by reading", "vm stop", bot.Outcome{Class: bot.Refused, Text: "no"}, seen(bot.Done), bot.Failed, 1, "refused: no"},
+		{"refused without a reason: our words stand alone", "vm start", bot.Outcome{Class: bot.Refused, Text: "The provider answered HTTP 400 without a reason."}, nil, bot.Failed, 1, `"The provider answered HTTP 400 without a reason."`},
 		{"not sent: three tries, then cancelled", "vm start", bot.Outcome{Class: bot.NotSent, Text: "no route"}, nil, bot.Cancelled, 3, "Nothing was sent"},
-		{"throttled: five tries, then cancelled", "vm start", bot.Outcome{Class: bot.Throttled, Status: 429, Text: "slow down"}, nil, bot.Cancelled, 5, "Nothing was sent"},
-		{"throttled for longer than it may take: cancelled", "vm start", bot.Outcome{Class: bot.Throttled, RetryAfter: 6 * time.Minute, Text: "slow down"}, nil, bot.Cancelled, 1, "Nothing was sent"},
+		{"throttled: five tries, then cancelled", "vm start", bot.Outcome{Class: bot.Throttled, Status: 429, Text: "slow down"}, nil, bot.Cancelled, 5, "Nothing was done, after 5 tries"},
+		{"throttled for longer than it may take: cancelled", "vm start", bot.Outcome{Class: bot.Throttled, RetryAfter: 6 * time.Minute, Text: "slow down"}, nil, bot.Cancelled, 1, "Nothing was done, after 1 try"},
 		{"no answer and no read: a person, never sent again", "vm start", no, nil, bot.NeedsHuman, 1, "The answer, HTTP 502, does not tell what happened."},
 		{"no answer and seen: done after all", "vm stop", no, seen(bot.Done), bot.SettledDone, 1, "it is done"},
 		{"no answer and not seen until it cannot land: not done", "vm stop", no, seen(bot.NotDone), bot.SettledNotDone, 1, "it was not done"},
@@ -54,8 +56,8 @@ func TestOneAttempt(t *testing.T) {
 		{"an outcome of nothing is no answer", "vm start", bot.Outcome{}, nil, bot.NeedsHuman, 1, "No answer came."},
 		{"0xa1 without a read: failed", "vm start", a1, nil, bot.Failed, 1, "failed to stop"},
 		{"0xa1 and no effect: failed", "vm stop", a1, seen(bot.NotDone), bot.Failed, 1, "failed to stop"},
-		{"0xa1 and the effect is there: done after all", "vm stop", a1, seen(bot.Done), bot.SettledDone, 1, "yet it is done"},
-		{"0xa1 and not readable: unknown", "vm stop", a1, fails, bot.Unknown, 1, ""},
+		{"0xa1 and the effect is there: done after all", "vm stop", a1, seen(bot.Done), bot.SettledDone, 1, "failed (`failed to stop`), and yet it is done: What was read."},
+		{"0xa1 and not readable: unknown", "vm stop", a1, fails, bot.Unknown, 1, "one read did not tell"},
 		{"0xa1 and something else is there: a person", "vm stop", a1, seen(bot.Person), bot.NeedsHuman, 1, "What was read."},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
@@ -97,6 +99,96 @@ func TestOneAttempt(t *testing.T) {
 			require.Equal(t, tc.runs, w.api.tokens, "a token of the limiter each")
 		})
 	}
+}
+
+// What the provider said yes to is not called done before it is seen.
+func TestWhatWasNeverSeenIsNotCalledDone(t *testing.T) {
+	for rule, settle := range map[string]func(*bot.Call) (bot.Verdict, error){
+		"still there": func(*bot.Call) (bot.Verdict, error) {
+			return bot.Verdict{Is: bot.NotDone, Text: "It is still there."}, nil
+		},
+		"cannot tell": func(*bot.Call) (bot.Verdict, error) {
+			return bot.Verdict{Is: bot.Unclear, Text: "It tells nothing."}, nil
+		},
+		"not readable": func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{}, errors.New("down") },
+	} {
+		t.Run(rule, func(t *testing.T) {
+			w := newWorld(t)
+			w.row("vm delete").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Accepted, Done: "It is deleted."} }
+			w.row("vm delete").settle = settle
+			id := w.asked("4009")
+			w.press("cho", w.code(id, "approve"))
+			w.skip(time.Minute)
+			require.Equal(t, bot.Succeeded, w.state(id))
+			root := w.slack.roots(ops)[0].card
+			require.Equal(t, bot.Warn, root.Tone)
+			require.Equal(t, "Accepted, but still not seen: vm delete `vm/4009`", root.Title)
+			require.NotEmpty(t, button(root, "Show"), "it may be there")
+			thread := w.slack.thread(ops)
+			end := thread[len(thread)-1]
+			require.Equal(t, bot.Warn, end.Tone)
+			require.Contains(t, end.Title, "ana: accepted, but still not seen. ")
+			require.Contains(t, words(end), "Look again in a few minutes")
+			said := words(root) + words(end) + words(w.press("dia", w.code(id, "approve")).card())
+			require.NotRegexp(t, `(?i)\bdone\b|is deleted`, said)
+			require.Regexp(t, "(?i)accepted, but still not seen.*accepted, but still not seen.*accepted, but still not seen", said)
+		})
+	}
+}
+
+// TestAnUnknownOutcomeSaysWhatComesNext: whoever is woken by it has to know
+// whether there is something to do.
+func TestAnUnknownOutcomeSaysWhatComesNext(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm stop").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Unclear, Text: "Unclear."}, nil }
+	w.confirmed("ana", "vm stop 4009")
+	w.skip(time.Minute)
+	require.Equal(t, bot.Unknown, w.state(1))
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "Nothing to do yet: the bot looks whether it was done, until ")
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{}, errors.New("down") }
+	w.skip(time.Hour)
+	require.Equal(t, bot.Unknown, w.state(1))
+	op := w.op(1)
+	said := words(w.bot.OperationCard(&bot.Call{}, &op))
+	require.Contains(t, said, "The bot could not read yet whether it was done, and goes on trying.")
+	require.NotContains(t, said, "Nothing to do yet")
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: bot.Unclear, Text: "Unclear."}, nil }
+	w.skip(5 * time.Minute)
+	require.Equal(t, bot.NeedsHuman, w.state(1))
+	require.NotContains(t, words(w.slack.roots(ops)[0].card), "goes on trying")
+}
+
+// The provider says that it failed, and what is read says neither that nor the
+// contrary: the thread is told, and nobody to try again.
+func TestAFailureThatOneReadDoesNotShowIsToldAsUnknown(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm stop").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.NoAnswer, Status: 500, Code: "0xa1", Text: "0xa1: failed to stop", Means: "Look at it, then try again.", Settle: true}
+	}
+	w.row("vm stop").settle = func(*bot.Call) (bot.Verdict, error) {
+		return bot.Verdict{Is: bot.Person, Text: "It is something else."}, nil
+	}
+	w.confirmed("ana", "vm stop 4009")
+	w.due()
+	require.Equal(t, bot.Unknown, w.state(1))
+	root := words(w.slack.roots(ops)[0].card)
+	require.Contains(t, root, "Outcome unknown: ")
+	require.Contains(t, root, "one read did not tell whether that is so. It is not sent again.")
+	require.NotContains(t, root, "try again")
+	thread := w.slack.thread(ops)
+	require.Equal(t, []string{"Outcome unknown"}, titlesOf(thread))
+	require.Contains(t, words(thread[0]), "0xa1: failed to stop")
+}
+
+func TestAThrottleThatIsTooLongSaysWhenToTryAgain(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.Throttled, RetryAfter: time.Hour, Text: "Slow down."}
+	}
+	w.say("ana", "vm start 4009")
+	w.skip(time.Minute)
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "Try again in 1 h.")
 }
 
 func TestTriesOfWhatWasNotSentArePaced(t *testing.T) {
@@ -334,11 +426,14 @@ func TestATargetThatIsGoneInvalidates(t *testing.T) {
 func TestAnUnreadableTargetWaitsAndThenExpires(t *testing.T) {
 	w := newWorld(t)
 	id := w.asked("4009")
-	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) { return bot.Preview{}, errors.New("502") }
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) {
+		return bot.Preview{}, bot.Errorf(bot.Unavailable, "502.").WithHint("Try again in a moment.")
+	}
 	w.press("cho", w.code(id, "approve"))
 	w.skip(9 * time.Minute)
 	require.Equal(t, bot.Ready, w.state(id))
 	require.Contains(t, words(w.slack.roots(ops)[0].card), "cannot be read")
+	require.NotContains(t, words(w.slack.roots(ops)[0].card), "ry again", "waiting does that")
 	require.Less(t, w.row("vm delete").previews, 50)
 	w.skip(2 * time.Minute)
 	require.Equal(t, bot.Expired, w.state(id))

@@ -760,7 +760,7 @@ func (h *hand) take(t *handTimer) bool {
 	return i >= 0
 }
 
-// move sets the clock forward and runs what is due meanwhile.
+// move sets the clock, also back, and runs what is due meanwhile.
 func (h *hand) move(d time.Duration) {
 	until := h.Now().Add(d)
 	for {

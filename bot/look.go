@@ -96,11 +96,18 @@ func (b *Bot) opCard(op *Operation, who asker) Card {
 	case Unknown, NeedsHuman:
 		c.Tone, c.Title = Warn, "Outcome unknown: "+op.Title
 		c.Lines = append(c.Lines, op.Outcome)
+		switch until := b.toldBy(op); {
+		case until.IsZero():
+		case !now.Before(until): // every read has failed so far
+			c.Lines = append(c.Lines, "The bot could not read yet whether it was done, and goes on trying. Who knows better presses Resolve.")
+		default:
+			c.Lines = append(c.Lines, "Nothing to do yet: the bot looks whether it was done, until "+At(until)+", and then asks a person if it cannot tell.")
+		}
 	case LostTrack:
 		c.Tone, c.Title = Warn, "Lost track: "+op.Title
 		c.Lines = append(c.Lines, op.Outcome)
 	default:
-		c.Tone, c.Title = endTone(op.State), endWord(op.State)+": "+op.Title
+		c.Tone, c.Title = endTone(op), endWord(op)+": "+op.Title
 		if op.Outcome != "" {
 			c.Lines = append(c.Lines, op.Outcome)
 		}
@@ -249,10 +256,8 @@ func shownTarget(op *Operation) (Target, bool) {
 	if len(op.Made) > 0 {
 		t = op.Made[0]
 	}
-	if t.Kind != "vm" && t.Kind != "dedicated" || strings.HasSuffix(op.Command, " delete") || strings.HasSuffix(op.Command, " terminate") {
-		return Target{}, false
-	}
-	return t, true
+	gone := strings.HasSuffix(op.Command, " delete") || strings.HasSuffix(op.Command, " terminate")
+	return t, (t.Kind == "vm" || t.Kind == "dedicated") && (!gone || op.Unseen)
 }
 
 // confirmCard asks the requester, privately: what will happen, to what, what
@@ -354,9 +359,9 @@ func (b *Bot) confirmedCard(op *Operation) Card {
 
 // endCard is the one message in the thread that ends it.
 func (b *Bot) endCard(op *Operation) Card {
-	c := Card{Op: op.ID, Tone: endTone(op.State), Title: Clean(op.Person) + ": " + lower(endWord(op.State)) + ". " + op.Outcome}
+	c := Card{Op: op.ID, Tone: endTone(op), Title: Clean(op.Person) + ": " + lower(endWord(op)) + ". " + op.Outcome}
 	if !op.State.Final() {
-		c.Title = endWord(op.State) + ". " + op.Outcome
+		c.Title = endWord(op) + ". " + op.Outcome
 	}
 	if len(op.Attempts) > 0 && op.State.Final() {
 		if took := b.clock.Now().Sub(op.Attempts[0].At); took >= time.Second {
@@ -381,10 +386,17 @@ func (b *Bot) endCard(op *Operation) Card {
 
 func lower(word string) string { return strings.ToLower(word[:1]) + word[1:] }
 
+// unseen is the headline of what was accepted and never seen: a yes of the
+// provider's is not yet the thing itself, so nobody is told that it is done.
+const unseen = "Accepted, but still not seen"
+
 // endWord is the state of an operation that has ended, as a headline.
-func endWord(s State) string {
-	switch s {
+func endWord(op *Operation) string {
+	switch op.State {
 	case Succeeded:
+		if op.Unseen {
+			return unseen
+		}
 		return "Done"
 	case SettledDone:
 		return "Done after all"
@@ -401,13 +413,18 @@ func endWord(s State) string {
 	case NeedsHuman:
 		return "A person has to look"
 	}
-	word := string(s)
+	word := string(op.State)
 	return strings.ToUpper(word[:1]) + word[1:]
 }
 
-func endTone(s State) Tone {
-	switch s {
-	case Succeeded, SettledDone, ResolvedDone:
+func endTone(op *Operation) Tone {
+	switch op.State {
+	case Succeeded:
+		if op.Unseen {
+			return Warn
+		}
+		return Good
+	case SettledDone, ResolvedDone:
 		return Good
 	case Failed, SettledNotDone:
 		return Bad
@@ -436,6 +453,9 @@ func (b *Bot) story(op *Operation) string {
 		return op.Outcome
 	}
 	text := "It ended " + At(op.Ended) + ": " + op.Outcome
+	if op.Unseen {
+		text = "It ended " + At(op.Ended) + ". " + unseen + ": " + op.Outcome
+	}
 	if voters := op.Voters(); len(voters) > 0 {
 		text += " It was approved by " + Clean(list(voters, "and")) + "."
 	}

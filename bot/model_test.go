@@ -75,7 +75,12 @@ func TestWhateverHappensTheInvariantsHold(t *testing.T) {
 					return
 				}
 			},
-			"wait":    func(rt *rapid.T) { m.skip(time.Duration(rapid.IntRange(0, 1200).Draw(rt, "seconds")) * time.Second) },
+			"wait": func(rt *rapid.T) { m.skip(time.Duration(rapid.IntRange(0, 1200).Draw(rt, "seconds")) * time.Second) },
+			"the clock is set back": func(rt *rapid.T) {
+				by := time.Duration(rapid.IntRange(1, 1200).Draw(rt, "seconds")) * time.Second
+				m.back += by
+				m.clock.move(-by)
+			},
 			"restart": func(*rapid.T) { m.fails = 0; w.restart() },
 			"store fails": func(rt *rapid.T) {
 				m.fails = rapid.IntRange(1, 4).Draw(rt, "times")
@@ -95,7 +100,7 @@ func TestWhateverHappensTheInvariantsHold(t *testing.T) {
 			"": func(*rapid.T) { m.check() },
 		})
 		m.fails, m.chatFails = 0, 0
-		m.skip(2 * time.Hour)
+		m.skip(2*time.Hour + m.back) // what expires does so by the clock
 		m.check()
 		m.ended()
 	})
@@ -109,6 +114,7 @@ type model struct {
 	fails     int // writes that fail next
 	lost      bool
 	chatFails int
+	back      time.Duration // by which the clock was set back
 }
 
 // script makes provider, store and chats do as the draw says.

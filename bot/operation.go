@@ -159,8 +159,9 @@ type Operation struct {
 	EndedBy   string    `json:"endedBy,omitempty"` // person who denied, cancelled or resolved it
 
 	Attempts []Attempt     `json:"attempts,omitempty"`
-	Looks    int           `json:"looks,omitempty"` // reads of the effect since it was accepted
-	Told     bool          `json:"told,omitempty"`  // the break-glass notice is out
+	Looks    int           `json:"looks,omitempty"`  // reads of the effect since it was accepted
+	Unseen   bool          `json:"unseen,omitempty"` // it was accepted, and no read has seen its effect
+	Told     bool          `json:"told,omitempty"`   // the break-glass notice is out
 	Job      *Job          `json:"job,omitempty"`
 	Expected time.Duration `json:"expected,omitempty"`
 	Outcome  string        `json:"outcome,omitempty"`  // how it ended, in a sentence

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,8 +20,12 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 	case Accepted:
 		return b.accepted(ctx, cmd, op, out, rec)
 	case Refused:
+		text := last.Text
+		if !strings.HasPrefix(text, "The provider") { // its words, and none of ours
+			text = "The provider refused: " + text
+		}
 		return b.keep(ctx, &op, func() error {
-			_, err := b.end(ctx, "", &op, Failed, "The provider refused: "+last.Text, rec)
+			_, err := b.end(ctx, "", &op, Failed, text, rec)
 			return err
 		})
 	case NotSent, Throttled:
@@ -32,6 +37,7 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 	owed := b.owedUnknown(&op, last.Text)
 	if out.Settle {
 		op.Outcome = "The provider says that it failed. One read tells whether that is so."
+		op.Hint = "" // what to do is said when that is known
 		owed = b.owed(&op, OwedRoot, Card{})
 	}
 	var stored *Operation
@@ -40,27 +46,30 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 		return err
 	})
 	if err == nil && out.Settle {
-		return b.settleSignal(ctx, who, cmd, *stored, last.Text)
+		return b.settleSignal(ctx, who, cmd, *stored, last.Text, out.Means)
 	}
 	return err
 }
 
 // settleSignal is the one settling read after a 0xa1, which says that the
-// provider itself saw it fail.
-func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Operation, text string) error {
+// provider itself saw it fail. What it does not tell stays unknown.
+func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Operation, text, means string) error {
 	if cmd.Settle != nil {
 		c := b.call(ctx, who, cmd, op.Args, op.Targets)
 		c.Op = &op
 		v, err := cmd.Settle(ctx, c)
 		if err != nil || v.Is == Person {
-			return err // stays unknown
+			op.Outcome = "The provider says that it failed, and one read did not tell whether that is so. It is not sent again."
+			_, e := b.advanceOwing(ctx, "", &op, b.owedUnknown(&op, text), Record{Kind: "state", Code: op.Code, Text: "0xa1, and not to be told by one read"})
+			return errors.Join(err, e)
 		}
 		if v.Is == Done {
 			op.Hint = ""
-			_, err := b.end(ctx, "", &op, SettledDone, "The provider said that it failed, and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
+			_, err := b.end(ctx, "", &op, SettledDone, "The provider said that it failed ("+Code(text)+"), and yet it is done: "+v.Text, Record{Kind: "state", Text: v.Text})
 			return err
 		}
 	}
+	op.Hint = means
 	_, err := b.end(ctx, "", &op, Failed, "The provider failed: "+text, Record{Kind: "state", Code: op.Code, Text: text})
 	return err
 }
@@ -83,7 +92,14 @@ func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Recor
 	}
 	if sends >= most || now.Add(pause).Sub(since) > b.scaled(within) {
 		op.Hint = out.Means
-		_, err := b.end(ctx, "", &op, Cancelled, fmt.Sprintf("Nothing was sent, after %d tries: %s", sends, op.Attempts[len(op.Attempts)-1].Text), rec)
+		what := "Nothing was sent"
+		if out.Class == Throttled { // it was sent, and turned away
+			what = "Nothing was done"
+			if out.RetryAfter > b.scaled(within) {
+				op.Hint = "The provider asks to wait. Try again in " + Duration(out.RetryAfter) + "."
+			}
+		}
+		_, err := b.end(ctx, "", &op, Cancelled, fmt.Sprintf("%s, after %s: %s", what, tries(sends), op.Attempts[len(op.Attempts)-1].Text), rec)
 		return err
 	}
 	op.State, op.NextAt = Checking, now.Add(pause)
@@ -92,6 +108,13 @@ func (b *Bot) tryAgain(ctx context.Context, op Operation, out Outcome, rec Recor
 	_, err := b.advanceOwing(ctx, "", &op, b.owed(&op, OwedRoot, Card{}), rec)
 	b.nudge(b.wake)
 	return err
+}
+
+func tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", n)
 }
 
 // accepted records that the provider said yes, and what is to be followed.

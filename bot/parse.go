@@ -17,6 +17,8 @@ import (
 const (
 	maxLine  = 2000 // characters
 	maxWords = 60
+
+	maxCommand = 100 // bytes in which a command's own words are looked for
 )
 
 // Parsed is a line that was understood.
@@ -57,7 +59,7 @@ func usage(cmd *Command, format string, args ...any) *Error {
 func (c *Catalogue) Parse(line string, names Names) (Parsed, error) {
 	words, err := split(line)
 	if err != nil {
-		return Parsed{}, err
+		return Parsed{}, c.withUsage(line, err)
 	}
 	if len(words) > maxWords {
 		return Parsed{}, Errorf(Invalid, "Those are %d words: %d are the most.", len(words), maxWords)
@@ -71,6 +73,37 @@ func (c *Catalogue) Parse(line string, names Names) (Parsed, error) {
 		return Parsed{}, err
 	}
 	return cmd.understand(given, names)
+}
+
+// withUsage adds to an error of a line that could not be taken apart how the
+// command at its beginning is typed.
+func (c *Catalogue) withUsage(line string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Hint != "" {
+		return err
+	}
+	begin := strings.Fields(straighten.Replace(clipped(line, maxCommand)))
+	for i, word := range begin {
+		if strings.ContainsAny(word, `"'`) { // what is in quotes is no command's word
+			begin = begin[:i]
+			break
+		}
+	}
+	if len(begin) == 0 {
+		return err
+	}
+	if cmd, _, none := c.find(begin); none == nil {
+		e.Hint = "Usage: " + Code(cmd.Usage())
+	}
+	return e
+}
+
+// clipped is the beginning of a line, at most n bytes.
+func clipped(line string, n int) string {
+	if len(line) <= n {
+		return line
+	}
+	return strings.ToValidUTF8(line[:n], "")
 }
 
 // ParseTyped understands a command whose arguments came one by one, as in

@@ -18,6 +18,9 @@ type Place struct {
 type Ref struct {
 	Place Place  `json:"place"`
 	ID    string `json:"id"`
+	// Twin says that it was sent again, and that one of before may stand
+	// beside it, which nobody can find to change it.
+	Twin bool `json:"twin,omitempty"`
 }
 
 // IsZero tells whether there is no message.

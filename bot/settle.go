@@ -28,7 +28,7 @@ func (b *Bot) settle(ctx context.Context, op Operation) error {
 	c.Op = &op
 	v, err := cmd.Settle(ctx, c)
 	now := b.clock.Now()
-	over := !now.Before(op.Attempts[len(op.Attempts)-1].SendBy.Add(b.scaled(landsWithin + cmd.Window)))
+	over := !now.Before(b.toldBy(&op))
 	switch {
 	case err != nil:
 		b.log.Info("outcome not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))
@@ -384,4 +384,14 @@ func ruleOrDefault(snap *policy.Snapshot, r policy.Rule) string {
 		return text
 	}
 	return r.Kind + " " + Code(r.ID)
+}
+
+// toldBy is until when an unknown outcome is looked at before a person is
+// asked; zero where no read tells, and a person is asked at once.
+func (b *Bot) toldBy(op *Operation) time.Time {
+	cmd, ok := b.catalogue.Find(op.Command)
+	if op.State != Unknown || !ok || cmd.Settle == nil || len(op.Attempts) == 0 {
+		return time.Time{}
+	}
+	return op.Attempts[len(op.Attempts)-1].SendBy.Add(b.scaled(landsWithin + cmd.Window))
 }

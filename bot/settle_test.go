@@ -75,6 +75,18 @@ func TestWhoMayResolveAndWhen(t *testing.T) {
 	require.Equal(t, bot.ResolvedDone, w.state(id))
 }
 
+// TestARefusedResolutionSaysNothingOfTheOperation: "Nothing was done." behind
+// "VM 4009 has restarted." would be read as if it had not.
+func TestARefusedResolutionSaysNothingOfTheOperation(t *testing.T) {
+	w := newWorld(t)
+	w.row("op resolve").preview = func(*bot.Call) (bot.Preview, error) {
+		return bot.Preview{}, bot.Errorf(bot.Conflict, "It ended: VM 4009 has restarted.")
+	}
+	said := words(w.say("cho", "op resolve 1 done --reason looked").card())
+	require.Contains(t, said, "It ended: VM 4009 has restarted. This command changed nothing.")
+	require.NotContains(t, said, "Nothing was done")
+}
+
 func TestWhoAskedWithoutApprovalsMayResolveHimself(t *testing.T) {
 	w := newWorld(t)
 	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }

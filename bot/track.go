@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -316,14 +317,17 @@ func (b *Bot) lookAtEffect(ctx context.Context, op Operation) error {
 		_, err := b.end(ctx, "", &op, LostTrack, "Accepted, but what is there now is not what was asked for: "+v.Text, Record{Kind: "state", Text: v.Text})
 		return err
 	case op.Looks >= len(pauses):
-		text := "Accepted, but the effect could not be read."
-		switch {
-		case err == nil && v.Is == NotDone:
-			text = "Accepted, but still not there: " + v.Text
-		case err == nil:
-			text = "Accepted. " + v.Text
+		text := "What came of it could not be read."
+		if err == nil {
+			text = v.Text
 		}
-		_, err := b.end(ctx, "", &op, Succeeded, text, Record{Kind: "state", Text: text})
+		op.Unseen = true
+		op.Hint = "The provider said yes, and may need longer. Look again in a few minutes, before you ask for it again"
+		if t, ok := shownTarget(&op); ok {
+			op.Hint += ": " + Code(fmt.Sprintf("%s show %d", t.Kind, t.ID))
+		}
+		op.Hint += "."
+		_, err := b.end(ctx, "", &op, Succeeded, text, Record{Kind: "state", Text: lower(unseen) + ": " + text})
 		return err
 	}
 	op.NextAt = b.clock.Now().Add(b.scaled(pauses[op.Looks]))
@@ -368,7 +372,11 @@ func (b *Bot) poll(ctx context.Context, op Operation) error {
 			job.LostSince = now
 		}
 		if job.Lost >= lostTimes && now.Sub(job.LostSince) >= b.scaled(lostAfter) {
-			return b.loseTrack(ctx, op, cmd, "The provider no longer knows it: "+p.Text)
+			why := p.Text
+			if why == "" {
+				why = "The provider no longer knows it."
+			}
+			return b.loseTrack(ctx, op, cmd, why)
 		}
 		job.Next = now.Add(b.scaled(lostAfter / 2))
 	default:
@@ -376,7 +384,7 @@ func (b *Bot) poll(ctx context.Context, op Operation) error {
 	}
 	quiet := job.ID == 0 && !cmd.Whole && now.Sub(job.MovedAt) > b.scaled(noEndAfter)
 	if now.Sub(job.Since) > b.scaled(deadline) || quiet {
-		return b.loseTrack(ctx, op, cmd, "No end is visible after "+Duration(now.Sub(job.Since))+".")
+		return b.loseTrack(ctx, op, cmd, strings.TrimSpace("No end is visible after "+Duration(now.Sub(job.Since))+". "+p.Text))
 	}
 	var owed []Owed
 	if err == nil && p.Phase == Running {
@@ -446,9 +454,14 @@ func (b *Bot) loseTrack(ctx context.Context, op Operation, cmd *Command, why str
 	if cmd != nil && cmd.Settle != nil {
 		c := b.call(ctx, b.requester(ctx, &op), cmd, op.Args, op.Targets)
 		c.Op = &op
-		if v, err := cmd.Settle(ctx, c); err == nil && v.Is == Done {
+		v, err := cmd.Settle(ctx, c)
+		if err == nil && v.Is == Done {
 			_, err := b.end(ctx, "", &op, Succeeded, v.Text, Record{Kind: "state", Text: why})
 			return err
+		}
+		if err == nil { // what a person should know before he looks
+			op.Probably = v.VM
+			why = strings.TrimSpace(why + " " + v.Text)
 		}
 	}
 	op.Hint = "Look at it yourself, then say how it ended: " + Code(fmt.Sprintf("op resolve %d done|not-done|unsure --reason ...", op.ID))

@@ -209,7 +209,7 @@ func TestLostThreeTimesOverAMinuteIsLostTrack(t *testing.T) {
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			w := newWorld(t)
-			w.row("vm create").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: tc.settle, Text: "Read."}, nil }
+			w.row("vm create").settle = func(*bot.Call) (bot.Verdict, error) { return bot.Verdict{Is: tc.settle, Text: "Read.", VM: 4012}, nil }
 			id, j := w.begin(time.Hour, 0.01)
 			n := 0
 			var first, last time.Time
@@ -232,6 +232,10 @@ func TestLostThreeTimesOverAMinuteIsLostTrack(t *testing.T) {
 			}
 			w.skip(10 * time.Minute)
 			require.Equal(t, tc.state, w.state(id))
+			if tc.state == bot.LostTrack {
+				require.Equal(t, "0xc1 Read.", w.op(id).Outcome, "what a person should know before he looks")
+				require.EqualValues(t, 4012, w.op(id).Probably)
+			}
 			if tc.state != bot.Following {
 				require.GreaterOrEqual(t, last.Sub(first), time.Minute)
 				require.Less(t, last.Sub(first), 3*time.Minute)

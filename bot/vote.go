@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -186,7 +187,7 @@ func (b *Bot) vote(ctx context.Context, key string, answer Responder, who asker,
 func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, approve bool) (*Operation, Card, error) {
 	for _, v := range op.Votes {
 		if v.Person == who.person && v.Digest == op.Digest && v.Approve == approve && op.State.Waiting() {
-			return &op, Card{Title: fmt.Sprintf("Operation %d: your word is already counted", op.ID), Tone: Plain, Lines: []string{b.story(&op)}}, nil
+			return b.countedAgain(ctx, key, who, op)
 		}
 	}
 	open := op.State == Pending || !approve && (op.State == Ready || op.State == Checking)
@@ -206,17 +207,67 @@ func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, 
 		stored, err := b.end(ctx, key, &op, Denied, "Denied by "+Clean(who.person)+". Nothing was done.", rec)
 		return stored, Card{}, err
 	}
-	met, _ := who.snap.Met(op.Requirement.Approve, b.eligibleVoters(ctx, who.snap, &op), b.memberFunc(ctx, who.snap))
-	if met {
+	gone := b.dropVotes(ctx, who.snap, &op)
+	voters := b.eligibleVoters(ctx, who.snap, &op)
+	if met, _ := who.snap.Met(op.Requirement.Approve, voters, b.memberFunc(ctx, who.snap)); met {
 		b.makeReady(&op, now)
 	}
-	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, Card{Tone: Good, Title: Clean(who.person) + " approved" + voteCount(&op)})...)
+	line := Card{Tone: Good, Title: Clean(who.person) + " approved" + voteCount(&op, len(voters))}
+	if len(gone) > 0 {
+		rec.Text = noLonger(gone)
+		line.Lines = append(line.Lines, rec.Text)
+	}
+	if open := slices.DeleteFunc(op.Voters(), func(p string) bool { return slices.Contains(voters, p) }); len(open) > 0 && op.State == Pending {
+		line.Lines = append(line.Lines, "The approval of "+Clean(list(open, "and"))+" does not count while the look-up of a group fails. Press Approve again when it works.")
+	}
+	owed := append(b.owed(&op, OwedRoot, Card{}), b.owed(&op, OwedLine, line)...)
 	stored, err := b.advanceOwing(ctx, key, &op, owed, rec)
 	return stored, Card{}, err
 }
 
+// countedAgain is for a word that was given before. It changes nothing, unless
+// the votes are all there and only the look-up of a group stood in the way.
+func (b *Bot) countedAgain(ctx context.Context, key string, who asker, op Operation) (*Operation, Card, error) {
+	why, may := b.mayVote(ctx, who.snap, who.person, &op)
+	if !may && !b.lookUpFailed(ctx, who.snap, who.person) {
+		return &op, Card{}, Errorf(Forbidden, "%s", why).WithHint("Your approval of before counts no longer.")
+	}
+	met, _ := who.snap.Met(op.Requirement.Approve, b.eligibleVoters(ctx, who.snap, &op), b.memberFunc(ctx, who.snap))
+	if op.State == Pending && met {
+		b.makeReady(&op, b.clock.Now())
+		stored, err := b.advanceOwing(ctx, key, &op, b.owed(&op, OwedRoot, Card{}),
+			Record{Kind: "state", Person: who.person, Account: who.account.String(), Place: who.place.String(), Text: "the votes are counted again"})
+		return stored, Card{}, err
+	}
+	return &op, Card{Title: fmt.Sprintf("Operation %d: your word is already counted", op.ID), Tone: Plain, Lines: []string{b.story(&op)}}, nil
+}
+
+// dropVotes takes away the approvals that no longer count under the policy, and
+// returns whose they were. One of which only the look-up of a group failed
+// stays: it may count again.
+func (b *Bot) dropVotes(ctx context.Context, snap *policy.Snapshot, op *Operation) (gone []string) {
+	voters := b.eligibleVoters(ctx, snap, op)
+	op.Votes = slices.DeleteFunc(slices.Clone(op.Votes), func(v Vote) bool {
+		if slices.Contains(voters, v.Person) || b.lookUpFailed(ctx, snap, v.Person) {
+			return false
+		}
+		gone = append(gone, v.Person)
+		return true
+	})
+	return gone
+}
+
+func (b *Bot) lookUpFailed(ctx context.Context, snap *policy.Snapshot, person string) bool {
+	return slices.Contains(slices.Collect(maps.Values(b.memberships(ctx, snap, person))), MemberUnknown)
+}
+
+// noLonger says whose approvals fell away.
+func noLonger(gone []string) string {
+	return "The approval of " + Clean(list(gone, "and")) + " no longer counts under the policy."
+}
+
 // voteCount says how many of the votes that are needed are in.
-func voteCount(op *Operation) string {
+func voteCount(op *Operation, in int) string {
 	need := 0
 	for _, a := range op.Requirement.Approve {
 		need += a.Count
@@ -224,7 +275,7 @@ func voteCount(op *Operation) string {
 	if need < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d of %d)", len(op.Voters()), need)
+	return fmt.Sprintf(" (%d of %d)", in, need)
 }
 
 // mayVote tells whether a person may vote on an operation now, and why not.

@@ -187,10 +187,53 @@ func TestWhoLosesHisRightBeforeTheLastVoteDoesNotCount(t *testing.T) {
 	id := w.asked("4001")
 	w.press("cho", w.code(id, "approve"))
 	w.policy("leads: [ana, cho, dia]", "leads: [ana, dia, ben]")
+	again := words(w.press("cho", w.code(id, "approve")).card())
+	require.Contains(t, again, "Only leads may approve this.")
+	require.Contains(t, again, "Your approval of before counts no longer.")
 	w.press("dia", w.code(id, "approve"))
 	require.Equal(t, bot.Pending, w.state(id))
+	w.due()
+	thread := w.slack.thread(ops)
+	line := thread[len(thread)-1]
+	require.Equal(t, "dia approved (1 of 2)", line.Title)
+	require.Equal(t, []string{"The approval of cho no longer counts under the policy."}, line.Lines, "why it still waits")
+	root := words(w.slack.roots(ops)[0].card)
+	require.Contains(t, root, "dia has approved")
+	require.NotContains(t, root, "cho")
 	w.press("ben", w.code(id, "approve"))
 	require.Equal(t, bot.Ready, w.state(id))
+	op := w.op(id)
+	require.Equal(t, []string{"dia", "ben"}, op.Voters())
+}
+
+// A look-up that fails at the last vote is no reason to start over: the thread
+// says why it still waits, and a press counts again.
+func TestALookUpThatFailsAtTheLastVoteHoldsItUpUntilItWorks(t *testing.T) {
+	w := newWorld(t)
+	w.policy("by: [leads], count: 2", "by: [oncall, cho, dia], count: 2", "by: [leads], count: 1", "by: [cho, dia, oncall], count: 1")
+	w.onCall() // ben
+	works := w.slack.member
+	id := w.asked("4001")
+	w.press("ben", w.code(id, "approve"))
+	w.jump(2 * time.Minute) // what is known of the group is forgotten
+	w.slack.member = func(bot.Group, []bot.PolicyAccount) (bot.Membership, error) {
+		return bot.MemberUnknown, errors.New("down")
+	}
+	w.press("dia", w.code(id, "approve"))
+	require.Equal(t, bot.Pending, w.state(id))
+	w.due()
+	thread := w.slack.thread(ops)
+	line := thread[len(thread)-1]
+	require.Equal(t, "dia approved (1 of 2)", line.Title)
+	require.Contains(t, words(line), "The approval of ben does not count while the look-up of a group fails. Press Approve again when it works.")
+	op := w.op(id)
+	require.Equal(t, []string{"ben", "dia"}, op.Voters(), "it may count again")
+	require.Contains(t, words(w.press("ben", w.code(id, "approve")).card()), "already counted")
+	require.Equal(t, bot.Pending, w.state(id))
+	w.slack.member = works
+	require.NotZero(t, w.press("dia", w.code(id, "approve")).count())
+	require.Equal(t, bot.Ready, w.state(id))
+	require.Len(t, w.op(id).Votes, 2)
 }
 
 func TestWhoLosesHisRightBeforeExecutionLosesHisVote(t *testing.T) {

@@ -35,6 +35,15 @@ func meaning(code string) string {
 	return "This code is not in the provider's documentation. Its support can say what it means."
 }
 
+// meaningOfRead explains a code that a read got: nothing can have happened.
+func meaningOfRead(code string) string {
+	switch code {
+	case hoster.SignalFailed, hoster.Timeout:
+		return "The provider could not reach its own machine. Nothing was changed: try again in a moment."
+	}
+	return meaning(code)
+}
+
 // outcome is what came of a mutation. A refusal has the provider's words whole.
 func outcome(r hoster.Result, err error) bot.Outcome {
 	if err == nil {
@@ -69,7 +78,7 @@ func outcome(r hoster.Result, err error) bot.Outcome {
 	case e.Status == http.StatusUnauthorized:
 		o.Means = meaning(hoster.Unauthorized)
 	case e.Class == hoster.Refused:
-		o.Means = "The provider refused it, and nothing was done."
+		o.Means = "Nothing was done. Check what was typed; if all of it is right, tell the bot's operators."
 	}
 	// 0xa1 means that the machine was not reached: one look at it decides.
 	o.Settle = o.Class == bot.NoAnswer && e.Code == hoster.SignalFailed
@@ -107,8 +116,12 @@ func words(e *hoster.Error) string {
 		return text
 	}
 	switch {
+	case e.Status != 0 && e.Class == hoster.Refused:
+		return fmt.Sprintf("The provider gave no reason (HTTP %d).", e.Status)
 	case e.Status >= 200 && e.Status < 300:
 		return fmt.Sprintf("The provider's answer, HTTP %d, cannot be read.", e.Status)
+	case e.Status >= 300 && e.Status < 400:
+		return fmt.Sprintf("The provider's answer, HTTP %d, points elsewhere, and is not followed.", e.Status)
 	case e.Status != 0:
 		return fmt.Sprintf("The provider answered HTTP %d without a reason.", e.Status)
 	}
@@ -138,7 +151,7 @@ func told(err error, what string) error {
 		return bot.Errorf(bot.Unavailable, "Reading %s was broken off.", what).Because(err).WithHint("Try again.")
 	}
 	switch {
-	case e.Code == hoster.NotFound:
+	case e.Code == hoster.NotFound && !strings.HasPrefix(what, "the "): // a list is not what is missing
 		return bot.Errorf(bot.Missing, "The provider knows no %s: it says %s.", what, bot.Code(words(e))).Because(err).
 			WithHint("It may have been deleted. Look at the list.")
 	case e.Code == hoster.JobNotFound:
@@ -148,11 +161,15 @@ func told(err error, what string) error {
 			WithHint("Try again in %s.", bot.Duration(max(e.RetryAfter, minRetry)))
 	case e.Code != "":
 		return bot.Errorf(bot.Unavailable, "%s could not be read: the provider says %s.", upper(what), bot.Code(words(e))).Because(err).
-			WithHint("%s", meaning(e.Code))
+			WithHint("%s", meaningOfRead(e.Code))
 	case e.Status == http.StatusUnauthorized:
 		return bot.Errorf(bot.Unavailable, "%s Reading %s failed.", words(e), what).Because(err).WithHint("%s", meaning(hoster.Unauthorized))
 	}
-	return bot.Errorf(bot.Unavailable, "%s Reading %s failed.", words(e), what).Because(err).WithHint("Try again in a moment.")
+	hint := "Try again in a moment."
+	if e.Status >= 300 && (e.Class == hoster.Refused || e.Status < 400) { // the next try gets the same answer
+		hint = "Trying again does not help: check what was typed; if all of it is right, tell the bot's operators."
+	}
+	return bot.Errorf(bot.Unavailable, "%s Reading %s failed.", words(e), what).Because(err).WithHint("%s", hint)
 }
 
 // upper begins a sentence.

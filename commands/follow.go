@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"hosterbot/bot"
@@ -101,8 +102,9 @@ func jobOf(op *bot.Operation) int64 {
 func (p *provider) followJob(ctx context.Context, c *bot.Call) (bot.Progress, error) {
 	id := jobOf(c.Op)
 	job, err := p.Job(ctx, id)
-	if lostTrack(err) {
-		return bot.Progress{Phase: bot.Lost, Fraction: -1, Text: "The provider does not know job " + number(id) + "."}, nil
+	var e *hoster.Error
+	if lostTrack(err) && errors.As(err, &e) {
+		return bot.Progress{Phase: bot.Lost, Fraction: -1, Text: "The provider does not know job " + number(id) + ": it says " + bot.Code(strings.TrimSuffix(words(e), ".")) + "."}, nil
 	}
 	if err != nil {
 		return bot.Progress{}, fmt.Errorf("read job %d: %w", id, err)

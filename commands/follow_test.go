@@ -59,7 +59,7 @@ func TestFollowJobsThatEndBadly(t *testing.T) {
 			c, o := w.accepted(line)
 			at = w.follow(c)
 			require.Equal(t, bot.Lost, at.Phase)
-			require.Contains(t, at.Text, "The provider does not know job `15`.")
+			require.Contains(t, at.Text, "The provider does not know job `15`: it says `0xc1: job not found`.")
 			require.NotZero(t, o.Job)
 
 			w = start(t)

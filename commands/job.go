@@ -243,6 +243,9 @@ func (p *provider) resolveJob(ctx context.Context, c *bot.Call, canonical string
 		return bot.Target{}, err
 	}
 	targets := targetsOf(&op)
+	if len(targets) == 0 && op.State.Final() {
+		return bot.Target{}, bot.Errorf(bot.Missing, "Job %s has made no VM, so it has no password: operation %d is %s.", number(id), op.ID, bot.Code(string(op.State)))
+	}
 	if len(targets) == 0 {
 		return bot.Target{}, bot.Errorf(bot.Conflict, "Job %s has made no VM yet: a password comes at its end.", number(id))
 	}

@@ -45,6 +45,11 @@ func TestJobsOfOurs(t *testing.T) {
 	_, err := w.read("job reveal 15")
 	_, said := personal(t, err)
 	require.Contains(t, said, "Job `15` has made no VM yet")
+	w.knows(kept(made, 17, bot.Failed))
+	_, err = w.read("job reveal 15")
+	_, said = personal(t, err)
+	require.Contains(t, said, "Job `15` has made no VM, so it has no password: operation 17 is `failed`.")
+	w.knows(kept(made, 17, bot.Following))
 
 	require.Equal(t, bot.Finished, w.end(made).Phase)
 	w.knows(kept(made, 17, bot.Succeeded))
@@ -119,4 +124,17 @@ func TestACreateOfOursIsNotAdopted(t *testing.T) {
 	v := w.settle(lost)
 	require.Equal(t, bot.Unclear, v.Is)
 	require.Equal(t, "No VM has appeared in the list.", v.Text)
+}
+
+// TestTheListOfOperationsCallsNothingDoneThatNobodySaw: the provider's yes alone
+// is no "succeeded".
+func TestTheListOfOperationsCallsNothingDoneThatNobodySaw(t *testing.T) {
+	w := start(t)
+	made, _ := w.accepted(create)
+	seen, unseen := kept(made, 17, bot.Succeeded), kept(made, 18, bot.Succeeded)
+	unseen.Unseen = true
+	w.knows(unseen, seen)
+	rows := w.mustRead("op list").Table.Rows
+	require.Len(t, rows, 2)
+	require.Equal(t, []string{"succeeded, not seen", "succeeded"}, []string{rows[0][2], rows[1][2]})
 }

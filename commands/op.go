@@ -195,7 +195,11 @@ func listOperations(ctx context.Context, c *bot.Call) (bot.Card, error) {
 	}}
 	for i := range ops {
 		if op := &ops[i]; seesOperation(c, op) {
-			card.Table.Rows = append(card.Table.Rows, []string{fmt.Sprint(op.ID), op.Title, string(op.State), bot.Clean(op.Person), bot.At(op.Created)})
+			state := string(op.State)
+			if op.Unseen { // "succeeded" alone would be read as done
+				state += ", not seen"
+			}
+			card.Table.Rows = append(card.Table.Rows, []string{fmt.Sprint(op.ID), op.Title, state, bot.Clean(op.Person), bot.At(op.Created)})
 		}
 	}
 	return card, nil

@@ -178,7 +178,7 @@ func TestOneNumberForTwoServers(t *testing.T) {
 	_, err := w.call("software install 4001 ts3")
 	kind, text := personal(t, err)
 	require.Equal(t, bot.Invalid, kind)
-	require.Equal(t, "`4001` could be `vm/4001` or `dedicated/4001`. Write `vm/4001`.", text)
+	require.Equal(t, "`4001` could be `vm/4001` or `dedicated/4001`. Write the one that you mean, such as `vm/4001`.", text)
 
 	pv := w.mustPreview("software install vm/4001 ts3")
 	require.Equal(t, "vm/4001", pv.Targets[0].String())

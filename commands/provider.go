@@ -61,6 +61,8 @@ func (p apiProvider) Health() bot.Health {
 		out.OK, out.Text, out.Since = false, "refuses the bot's token (HOSTERAPI_TOKEN): nothing is changed until a read works", h.LastErrAt
 	case h.LastOK.IsZero() && h.LastErrAt.IsZero():
 		out.Text = "not asked yet"
+	case !h.Paused.IsZero():
+		out.OK, out.Text, out.Since = false, "asks to slow down (HTTP 429): it is not asked again before "+h.Paused.UTC().Format("15:04:05 UTC"), h.LastErrAt
 	case !h.Reachable:
 		out.OK, out.Text, out.Since = false, "does not answer: "+h.LastErr, h.LastErrAt
 	}

@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/bot"
 	"hosterbot/commands"
+	"hosterbot/commands/hoster"
 )
 
 func TestIncidentsOfAVM(t *testing.T) {
@@ -44,6 +46,38 @@ func TestOnlyTheProviderSaysThatAVMIsGone(t *testing.T) {
 			continue
 		}
 		require.True(t, bot.IsKind(err, bot.Unavailable), "%s: %v", fault, err)
+	}
+}
+
+// TestALongPauseIsTrouble: while the provider wants no call, nobody is told that
+// everything works.
+func TestALongPauseIsTrouble(t *testing.T) {
+	for after, says := range map[string]string{"9": "answers", "600": "asks to slow down (HTTP 429): it is not asked again before 12:10:00 UTC", "Wed, 21 Oct 2099 07:28:00 GMT": "asks to slow down (HTTP 429): it is not asked again before 13:00:00 UTC"} {
+		t.Run(after, func(t *testing.T) {
+			throttles := false
+			w := startBehind(t, func(sim http.Handler) http.Handler {
+				return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					if !throttles {
+						sim.ServeHTTP(rw, r)
+						return
+					}
+					rw.Header().Set("Retry-After", after)
+					rw.WriteHeader(http.StatusTooManyRequests)
+				})
+			})
+			_, err := w.read("vm list")
+			require.NoError(t, err)
+			throttles = true
+			_, err = w.api.DeleteVM(t.Context(), 4001, true)
+			require.Equal(t, hoster.Throttled, hoster.ClassOf(err))
+			h := commands.Provider(w.api).Health()
+			require.Equal(t, []any{says, says == "answers"}, []any{h.Text, h.OK})
+			w.clock.now = w.clock.now.Add(time.Hour)
+			throttles = false
+			_, err = w.read("vm list")
+			require.NoError(t, err)
+			require.True(t, commands.Provider(w.api).Health().OK)
+		})
 	}
 }
 

@@ -30,10 +30,10 @@ func (p *provider) softwareListRow() bot.Command {
 			}
 			card := bot.Card{Title: "Software", Table: &bot.Table{
 				Columns: []bot.Column{{Name: "Package"}, {Name: "Description"}},
-				Empty:   "The provider lists none.",
+				Empty:   "The provider names none. What is not listed can be installed all the same, if you know what it is called.",
 			}}
 			for _, pack := range packages {
-				card.Table.Rows = append(card.Table.Rows, []string{bot.Code(pack.Name), bot.Clean(pack.Description)})
+				card.Table.Rows = append(card.Table.Rows, []string{bot.Code(pack.Name), bot.CleanMax(pack.Description, 200)})
 			}
 			return card, nil
 		},
@@ -244,7 +244,7 @@ func several(value string, owners []bot.Target) error {
 	for i, t := range owners {
 		shown[i] = bot.Code(t.String())
 	}
-	return bot.Errorf(bot.Invalid, "%s could be %s.", bot.Code(value), strings.Join(shown, " or ")).WithHint("Write %s.", shown[0])
+	return bot.Errorf(bot.Invalid, "%s could be %s.", bot.Code(value), strings.Join(shown, " or ")).WithHint("Write the one that you mean, such as %s.", shown[0])
 }
 
 // ownersOf are the machines that have an address, by their configs as of now.

@@ -159,13 +159,14 @@ func (w *World) line(line string) error {
 	return nil
 }
 
-// policy puts another policy in the place of the one in force.
+// policy puts another policy in the place of the one in force. It lies beside
+// the transcripts.
 func (w *World) policy(file string) error {
 	from, err := Root()
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(filepath.Join(from, demoDir, file))
+	text, err := os.ReadFile(filepath.Join(from, demoDir, "testdata", "chats", file))
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ var (
 	operationCode = regexp.MustCompile(`^v1:(\d+):`)
 	operationText = regexp.MustCompile(`[Oo]peration (\d+)`)
 	asksPerson    = regexp.MustCompile(`A person has to look|Lost track|no longer counts`)
-	endTitle      = regexp.MustCompile(`^(Done|Failed|Done after all|Not done|Resolved as done|Resolved as not done|Resolved as unsure|Denied|Cancelled|Expired|Invalidated): `)
+	endTitle      = regexp.MustCompile(`^(Done|Accepted, but still not seen|Failed|Done after all|Not done|Resolved as done|Resolved as not done|Resolved as unsure|Denied|Cancelled|Expired|Invalidated): `)
 )
 
 // number is the first number of a match; 0: there is none.

@@ -17,6 +17,7 @@ var hard = []struct {
 	{"killed while it waits for approval, its buttons work on", killedPending},
 	{"killed in the middle of a job, the same thread goes on", killedFollowing},
 	{"killed between acknowledgement and answer, nothing is in the way", killedBeforeAnswer},
+	{"killed after a post and before its ID is known, it goes on in one thread", killedAfterPost},
 	{"told to stop in a slow call, it says so and ends the call", stoppedInCall},
 	{"a root message that somebody deleted is posted anew", deletedRoot},
 }
@@ -84,6 +85,46 @@ func killedBeforeAnswer(t *testing.T, w *World) {
 	w.Ended(op)
 	w.Once(op)
 	require.Equal(t, []string{"delete"}, w.Sim.Done())
+	w.Stop()
+}
+
+// killedAfterPost: where the bot may look for what it posted it finds it. Where
+// it may not, the root is sent again and says so to its end, for the copy stays
+// as it is; and only one of them goes on.
+func killedAfterPost(t *testing.T, w *World) {
+	w.Point = "after_post"
+	w.Restart()
+	w.Types("ana", "vm reboot 4003")
+	user, chat := w.chats[0].User("ana"), w.chats[0]
+	s, b, ok := w.Talk().Find(user, "Confirm", 1)
+	require.True(t, ok, "%s", w.Conversation())
+	chat.Click("ana", s, b) // what kills it may come before the acknowledgement
+	require.Equal(t, -1, w.Exits(Patience), "%s", w.Journal)
+	w.Kill()
+	require.Len(t, w.Talk().Roots(1), 1, "it stands: %s", w.Conversation())
+	w.Point = ""
+	w.Start()
+	w.Connected()
+	ended := func(c Talk) (ends []int) {
+		roots := c.Roots(1)
+		for i := range roots {
+			ends = append(ends, len(c.Ends(&roots[i])))
+		}
+		return ends
+	}
+	require.True(t, w.Until(func(c Talk) bool { return slices.Contains(ended(c), 1) }), "%s", w.Conversation())
+	all := w.Talk()
+	roots := all.Roots(1)
+	root := roots[len(roots)-1]
+	require.Contains(t, root.Title(), "Done: Reboot VM 4003")
+	if len(roots) > 1 {
+		require.Equal(t, []int{0, 1}, ended(all), "%s", w.Conversation())
+		require.Contains(t, root.Text, "(sent again) If a copy of this stands above, that one no longer changes.")
+	} else {
+		require.Equal(t, []int{1}, ended(all))
+		require.NotContains(t, root.Text, "sent again")
+	}
+	require.Equal(t, []string{"reboot"}, w.Sim.Done())
 	w.Stop()
 }
 

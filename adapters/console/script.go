@@ -17,6 +17,9 @@ import (
 // maxLine is the longest line that is read.
 const maxLine = 1 << 20
 
+// policyLine is the longest problem of a policy that is printed whole.
+const policyLine = 1000
+
 var errTooLong = errors.New("the line is longer than 1 MiB")
 
 // ScriptError says which line of a transcript could not run, and why.
@@ -119,9 +122,13 @@ func (c *Console) heading(text string) {
 
 // direct prints a stage direction.
 func (c *Console) direct(format string, args ...any) {
+	c.remark(bot.CleanMax(fmt.Sprintf(format, args...), echoed))
+}
+
+func (c *Console) remark(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.screen.print(block{kind: said, group: "stage", joins: true, lines: fixed(c.paint(faint, "("+bot.CleanMax(fmt.Sprintf(format, args...), echoed)+")"))})
+	c.screen.print(block{kind: said, group: "stage", joins: true, lines: fixed(c.paint(faint, "("+text+")"))})
 }
 
 // colon is a line with a colon: how it is written and what it does with its
@@ -177,7 +184,7 @@ var colons = map[string]colon{
 		if refused := c.opts.Control.Policy(ctx, words[0]); len(refused) > 0 {
 			c.direct("it is refused, and the policy before it stays:")
 			for _, line := range refused {
-				c.direct("  %s", line)
+				c.remark(bot.CleanMax("  "+line, policyLine)) // the end of it says what to mend
 			}
 		}
 		return nil

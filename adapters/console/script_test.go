@@ -106,6 +106,9 @@ func TestScriptShowsWhyAPolicyIsRefused(t *testing.T) {
 	o.Control = &control{err: errRefused}
 	require.NoError(t, console.New(o).Script(t.Context(), "t", strings.NewReader(":policy none.yaml")))
 	require.Contains(t, out.String(), "(it is refused, and the policy before it stays:)\n(refused)\n")
+	o.Control = &control{err: errors.New("policies.yaml:1:1: " + strings.Repeat("x", 600) + " the end")}
+	require.NoError(t, console.New(o).Script(t.Context(), "t", strings.NewReader(":policy none.yaml")))
+	require.Contains(t, out.String(), " the end)\n", "the end of it says what to mend")
 }
 
 func TestScriptSaysWithoutControl(t *testing.T) {

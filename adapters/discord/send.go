@@ -80,6 +80,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	}
 	stands := repeated || c.Again             // it may, and then it tells how things were
 	lasts := p.Thread != "" && c.Byline == "" // a line in a thread is as it was for good
+	twin := false
 	if id != "" && (c.Again || repeated && a.clock.Now().Sub(before.At) > nonceFor) {
 		ref, sure, err := a.search(ctx, p, c)
 		switch {
@@ -97,7 +98,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		case sure:
 			stands = false
 		default:
-			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
+			twin, c = true, adapters.SentAgain(c, p)
 		}
 	}
 	post := posting{nonce: nonce(id), out: &discordgo.Message{}}
@@ -143,6 +144,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 			return bot.Ref{}, err
 		}
 	}
+	ref.Twin = twin // from here on every edit says so
 	a.outbox.Put(id, ref)
 	if p.Thread == "" && !p.Direct {
 		a.threads.Learn(ref.ID, threadState{name: threadName(c, a.clock.Now())})
@@ -265,6 +267,9 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 		return &bot.PostError{Gone: true, Err: errors.New("edit: no message of Discord")}
 	}
 	c.Secrets = nil
+	if r.Twin {
+		c = adapters.SentAgain(c, r.Place)
+	}
 	u := result
 	if c.Bar != nil {
 		u = progress

@@ -2,6 +2,7 @@ package discord_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,14 +128,20 @@ func TestAPostThatMayStandAndIsNotSeenSaysThatItIsSentAgain(t *testing.T) {
 				c.prepare(s)
 				card := rootCard("asked")
 				card.Again = true
-				s.post(s.after(), place(homeID), "key", card)
-				all := s.standing()
-				require.Len(s.t, all, 1)
-				if c.mark {
-					require.Contains(s.t, all[0].reading(), "(sent again)")
-				} else {
-					require.NotContains(s.t, all[0].reading(), "(sent again)")
+				ref := s.post(s.after(), place(homeID), "key", card)
+				marked := func() {
+					all := s.standing()
+					require.Len(s.t, all, 1)
+					n := 0
+					if c.mark {
+						n = 1
+					}
+					require.Equal(s.t, n, strings.Count(all[0].reading(), "(sent again) If a copy of this stands above, that one no longer changes."), all[0].reading())
+					require.Equal(s.t, n, strings.Count(all[0].reading(), "sent again"))
 				}
+				marked()
+				require.NoError(s.t, s.after().Edit(s.t.Context(), ref, rootCard("ended")))
+				marked()
 			})
 		})
 	}

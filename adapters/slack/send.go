@@ -33,6 +33,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	if repeated && !before.Ref.IsZero() {
 		return before.Ref, nil
 	}
+	ref := bot.Ref{Place: p}
 	if id != "" && (repeated || c.Again) {
 		ts, readable, err := a.search(ctx, p, key)
 		switch {
@@ -48,10 +49,10 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 			a.outbox.Put(id, ref)
 			return ref, nil
 		case !readable:
-			c.Notes = append(slices.Clone(c.Notes), "(sent again)")
+			ref.Twin = true
+			c = adapters.SentAgain(c, p)
 		}
 	}
-	ref := bot.Ref{Place: p}
 	err := a.levels(ctx, methodPost, p.Channel, result, render(c, a.team(), a.clock.Now()), func(ctx context.Context, options ...slack.MsgOption) error {
 		if p.Thread != "" {
 			options = append(options, slack.MsgOptionTS(p.Thread))
@@ -86,6 +87,9 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 		return err
 	}
 	c.Secrets = nil
+	if r.Twin {
+		c = adapters.SentAgain(c, r.Place)
+	}
 	u := result
 	if c.Bar != nil {
 		u = progress

@@ -100,6 +100,25 @@ func TestAfterARestartAPostThatCannotBeLookedForSaysSo(t *testing.T) {
 	})
 }
 
+// A root message is edited until its end, and the copy that nobody can find is
+// not: all that the one shows says so.
+func TestARootThatIsSentAgainSaysInAllItsStatesThatACopyMayStand(t *testing.T) {
+	play(t, &stub{}, func(t *testing.T, h *harness) {
+		card := bot.Card{Op: 17, Title: "About to be sent"}
+		h.next("chat.postMessage", h.doneButLost("chat.postMessage"))
+		_, err := h.a.Post(t.Context(), place(homeID), "root/17", card)
+		require.True(t, refusal(t, err).Lost)
+		r, err := h.a.Post(t.Context(), place(homeID), "root/17", card)
+		require.NoError(t, err)
+		mark := "(sent again) If a copy of this stands above, that one no longer changes.\n"
+		require.Equal(t, []string{"About to be sent\n", "About to be sent\n" + mark}, plainTexts(h.sees(t, "ben")))
+		next := h.adapter(nil) // another process, which has the message from the store
+		require.NoError(t, next.Check(t.Context()))
+		require.NoError(t, next.Edit(t.Context(), r, bot.Card{Op: 17, Title: "Done"}))
+		require.Equal(t, []string{"About to be sent\n", "Done\n" + mark}, plainTexts(h.sees(t, "ben")))
+	})
+}
+
 func TestRefusedPostsSayWhatIsWrong(t *testing.T) {
 	gone := place(homeID)
 	gone.Thread = "1.000001"

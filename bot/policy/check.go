@@ -146,10 +146,13 @@ func (l *loader) checkGuard(g *guard) {
 	if g.broken || g.asks.Backup == 0 {
 		return
 	}
-	onVM := false
-	g.commands.each(func(i int) { onVM = onVM || l.snap.commands[i].takes(kindVM) })
-	if !onVM {
-		l.never(&g.rule, g.at, "its backup is one of a VM, and none of its commands takes a VM")
+	wipes := false
+	g.commands.each(func(i int) {
+		c := &l.snap.commands[i]
+		wipes = wipes || c.Effect == Destroys && c.takes(kindVM)
+	})
+	if !wipes {
+		l.never(&g.rule, g.at, "its backup is asked for before a VM loses data, and none of its commands destroys any of a VM")
 	}
 }
 

@@ -151,14 +151,14 @@ func (l *loader) document(data []byte) (node, bool) {
 		l.errorf(pos{}, "the file is empty: a policy begins with `version: 1`")
 		return node{}, false
 	} else if err != nil {
-		l.syntax(err)
+		l.syntax(data, err)
 		return node{}, false
 	}
 	switch err := reader.Load(&second); {
 	case err == nil:
 		l.errorf(pos{second.Line, second.Column}, "a second document begins here: a policy is one document")
 	case err != io.EOF:
-		l.syntax(err)
+		l.syntax(data, err)
 	}
 	root := node{document.Content[0]}
 	if root.is("!!null") {
@@ -169,7 +169,7 @@ func (l *loader) document(data []byte) (node, bool) {
 }
 
 // syntax reports what the YAML parser stumbled over.
-func (l *loader) syntax(err error) {
+func (l *loader) syntax(data []byte, err error) {
 	var bad *yaml.LoadError
 	if !errors.As(err, &bad) {
 		l.errorf(pos{}, "this is no YAML: %v", err)
@@ -182,7 +182,22 @@ func (l *loader) syntax(err error) {
 			context += fmt.Sprintf(" from line %d", line)
 		}
 	}
-	l.errorf(pos{bad.Mark.Line, bad.Mark.Column}, "this is no YAML: %s%s", bad.Message, context)
+	at := pos{bad.Mark.Line, bad.Mark.Column}
+	if tabAt(data, at) {
+		l.errorf(at, "this is no YAML: a tab stands here: indent with spaces")
+		return
+	}
+	l.errorf(at, "this is no YAML: %s%s", bad.Message, context)
+}
+
+// tabAt tells whether a tab stands at a place of the file.
+func tabAt(data []byte, at pos) bool {
+	for line := range bytes.Lines(data) {
+		if at.line--; at.line == 0 {
+			return at.col > 0 && at.col <= len(line) && line[at.col-1] == '\t'
+		}
+	}
+	return false
 }
 
 // clean reports bytes that are no UTF-8, and characters that make a file look

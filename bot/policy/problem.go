@@ -57,6 +57,13 @@ type pos struct{ line, col int }
 // distance costs the product of the lengths.
 const maxSuggest = 64
 
+// likelier tells whether of two words that are equally near one begins like
+// what was typed, and the other does not: few mistype the first letter.
+func likelier(word, one, other string) bool {
+	begins := func(k string) bool { return k != "" && word != "" && strings.EqualFold(k[:1], word[:1]) }
+	return begins(one) && !begins(other)
+}
+
 // didYouMean returns " (did you mean `x`?)" for the nearest of the known
 // words, "" when none is near.
 func didYouMean(word string, known []string) string {
@@ -68,7 +75,8 @@ func didYouMean(word string, known []string) string {
 		distance = 3
 	}
 	for _, k := range known {
-		if d := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(k)); d <= distance && d < len(k) {
+		d := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(k))
+		if d < len(k) && (d <= distance || best != "" && d == distance+1 && likelier(word, k, best)) {
 			best, distance = k, d-1
 		}
 	}

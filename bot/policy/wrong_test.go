@@ -30,6 +30,7 @@ func wrong(tb testing.TB) []wrongFile {
 	whole("a list", "- version: 1\n")
 	whole("a word", "policy\n")
 	whole("no YAML: a bracket is open", strings.Replace(base, "to: [ops]", "to: [ops", 1))
+	whole("no YAML: a tab in the middle", strings.Replace(base, "  ben:", "  \tben:", 1))
 	whole("no YAML: a tab", strings.Replace(base, "  ana:", "\tana:", 1))
 	whole("no YAML: an unknown alias", strings.Replace(base, "to: [ops]", "to: *ops", 1))
 	whole("not UTF-8", strings.Replace(base, "Ask a lead.", "Ask a l\xffad.", 1))
@@ -81,6 +82,7 @@ func wrong(tb testing.TB) []wrongFile {
 
 	// groups
 	change("unknown person", "leads: [ana, cho, dia]", "leads: [ana, cho, dai]")
+	change("unknown person, as near to two", "leads: [ana, cho, dia]", "leads: [ana, cho, dan]")
 	change("a group in a group", "leads: [ana, cho, dia]", "leads: [ana, cho, dia, ops]")
 	change("a person twice in a group", "leads: [ana, cho, dia]", "leads: [ana, cho, dia, ana]")
 	change("an empty group", "leads: [ana, cho, dia]", "leads: []")
@@ -254,6 +256,7 @@ func wrong(tb testing.TB) []wrongFile {
 	change("a limit on what no command has", "ips: 4}", "price: 5}")
 	change("a limit of a grant on what no command has", "role: viewer, in:", "role: viewer, limit: {cores: 4}, in:")
 	change("a backup of a dedicated server", "{id: loss,", "{id: safe, commands: [dedicated terminate], backup: 24h}\n  - {id: loss,")
+	change("a backup before what loses nothing", "{id: loss,", "{id: safe, commands: [vm start], backup: 24h}\n  - {id: loss,")
 
 	// approvers
 	change("too few approvers", "count: 1, within", "count: 3, within")

@@ -28,7 +28,7 @@ import (
 // What a person or an operator supplies. simToken is one of them.
 const (
 	canaryAudit = "canary-audit-key-31"
-	canarySSH   = "canary-ssh-pass-62"
+	canarySSH   = "canary-ssh/pass&62<ü" // JSON, HTML and URLs spell it differently
 	canaryTyped = "canary-typed-pass-40"
 )
 

@@ -75,6 +75,18 @@ func TestChatsRepeat(t *testing.T) {
 	require.Equal(t, first, second)
 }
 
+// TestATranscriptPlaysTheSameFromAnywhere: its policies lie beside it.
+func TestATranscriptPlaysTheSameFromAnywhere(t *testing.T) {
+	script, err := filepath.Abs("testdata/chats/policy_reload.txt")
+	require.NoError(t, err)
+	want, err := os.ReadFile("testdata/chats/policy_reload.golden")
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	got, code := play(t, script)
+	require.Equal(t, exitFine, code, got)
+	require.Equal(t, string(want), got)
+}
+
 // TestTour: the tour runs to its end, is the same each time, and shows that a
 // flipped byte is found.
 func TestTour(t *testing.T) {

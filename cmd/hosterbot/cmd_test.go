@@ -52,6 +52,7 @@ func TestBadSettingsAreNamedWithValueAndExpectation(t *testing.T) {
 		"chat listen missing": {map[string]string{"DISCORD_MODE": "http", "DISCORD_PUBLIC_KEY": strings.Repeat("ab", 32)}, nil, "HOSTERBOT_CHAT_LISTEN is not set"},
 		"guild":               {map[string]string{"DISCORD_BOT_TOKEN": "d-canary", "DISCORD_GUILD_ID": "ops"}, nil, `DISCORD_GUILD_ID is "ops": expected guild IDs`},
 		"token with a word":   {map[string]string{"DISCORD_BOT_TOKEN": "Bot canary", "DISCORD_GUILD_ID": "300000000000000001"}, nil, "DISCORD_BOT_TOKEN: expected a bot's token"},
+		"no policy":           {map[string]string{"HOSTERBOT_POLICY": "/none.yaml"}, nil, `HOSTERBOT_POLICY is "/none.yaml": read policy: open /none.yaml: no such file`},
 		"by flag":             {nil, []string{"--log", "loud"}, `HOSTERBOT_LOG is "loud"`},
 		"no chat":             {nil, nil, "no chat is set"},
 	} {
@@ -208,6 +209,12 @@ func TestStoreInUseIs73Within2s(t *testing.T) {
 	require.NoError(t, ctx.Err(), "it took more than 2 s")
 	require.Equal(t, exitStore, code, out.String())
 	require.Contains(t, out.String(), "is another hosterbot running?")
+}
+
+func TestAStoreInNoFolderNamesItsSetting(t *testing.T) {
+	out, code := command(t, nil, "demo", "--script", os.DevNull, "--store", "bolt:"+filepath.Join(t.TempDir(), "none", "s.db"))
+	require.Equal(t, exitStore, code, out)
+	require.Contains(t, out, "no such file or directory: make the folder, or set HOSTERBOT_STORE to another")
 }
 
 func TestStoreCommands(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -188,6 +189,9 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 		return nil, nil, err
 	}
 	d.policy.tour = c.Tour
+	if c.Script != "" && c.Script != "-" {
+		d.policy.beside = filepath.Dir(c.Script)
+	}
 	home := d.policy.Current().Home()
 	if home.Platform == "" {
 		home = policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C0DEMO"}
@@ -425,9 +429,12 @@ type demoPolicy struct {
 	vocab policy.Vocabulary
 	clock bot.Clock
 	tour  bool // files of the tour come before those on disk
-	mu    sync.Mutex
-	now   *policy.Snapshot
-	state policy.State
+	// beside is the folder of the transcript: what is not found otherwise is
+	// looked for there, so that it plays the same wherever it is started.
+	beside string
+	mu     sync.Mutex
+	now    *policy.Snapshot
+	state  policy.State
 }
 
 func newDemoPolicy(file string, v policy.Vocabulary, clock bot.Clock) (*demoPolicy, error) {
@@ -458,8 +465,10 @@ func (d *demoPolicy) load(file string) error {
 	var err error
 	if data, e := tourFiles.ReadFile("tour/" + file); e == nil && d.tour {
 		snap, err = policy.Parse(file, data, d.vocab)
-	} else {
-		snap, err = policy.Load(file, d.vocab)
+	} else if snap, err = policy.Load(file, d.vocab); errors.Is(err, fs.ErrNotExist) && d.beside != "" && !filepath.IsAbs(file) {
+		if data, e := os.ReadFile(filepath.Join(d.beside, file)); e == nil {
+			snap, err = policy.Parse(file, data, d.vocab)
+		}
 	}
 	if err != nil {
 		d.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -60,7 +61,10 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 		return nil, err
 	}
 	st, err := store.Open(p.store, store.Options{AuditKey: p.auditKey, Now: p.clock.Now, AcceptRollback: p.acceptRollback || p.demo})
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a file is made, a folder is not
+		return nil, exit(exitStore, fmt.Errorf("%w: make the folder, or set HOSTERBOT_STORE to another", err))
+	case err != nil:
 		return nil, exit(exitStore, err)
 	}
 	b, err := bot.New(bot.Config{

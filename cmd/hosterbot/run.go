@@ -45,8 +45,12 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	snap, err := policy.Load(cfg.Policy, v)
-	if err != nil {
+	var wrong policy.Problems
+	switch {
+	case errors.As(err, &wrong):
 		return exit(exitConfig, err)
+	case err != nil:
+		return exit(exitConfig, fmt.Errorf("HOSTERBOT_POLICY is %q: %w", clip(cfg.Policy), err))
 	}
 	watch := policy.NewWatcher(cfg.Policy, v, snap)
 	clock := bot.SystemClock{}

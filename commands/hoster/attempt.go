@@ -154,10 +154,10 @@ func (c *Client) judge(q call, resp *http.Response, raw []byte, readErr error, a
 		case err != nil:
 			return c.answerError(q, resp, NoAnswer, complaint{}, err)
 		case trouble != nil:
-			return c.answerError(q, resp, Refused, *trouble, nil)
+			return c.answerError(q, resp, classOfComplaint(q, Refused, *trouble), *trouble, nil)
 		}
 		if err := accept(result); err != nil {
-			return c.answerError(q, resp, NoAnswer, complaint{}, err)
+			return c.answerError(q, resp, NoAnswer, complaint{}, &shapeErr{err})
 		}
 		return nil
 	}
@@ -165,7 +165,17 @@ func (c *Client) judge(q call, resp *http.Response, raw []byte, readErr error, a
 	if readErr == nil {
 		trouble = decodeComplaint(resp.StatusCode, resp.Header.Get("Content-Type"), raw)
 	}
-	return c.answerError(q, resp, classOfStatus(resp.StatusCode), trouble, readErr)
+	return c.answerError(q, resp, classOfComplaint(q, classOfStatus(resp.StatusCode), trouble), trouble, readErr)
+}
+
+// classOfComplaint is the class of an answer with a complaint in it. 0xa3 is a
+// time-out on the provider's side: whatever the status around it, a mutation
+// may have happened.
+func classOfComplaint(q call, class Class, trouble complaint) Class {
+	if code, _ := CodeOf(trouble.text); q.mutates && class == Refused && code == Timeout {
+		return NoAnswer
+	}
+	return class
 }
 
 func success(status int) bool { return status >= 200 && status < 300 }

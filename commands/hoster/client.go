@@ -285,6 +285,11 @@ func (c *Client) backoff(n int, err error) time.Duration {
 // mutate sends one mutation once. The caller's ctx gives values only: when it
 // ends, a request on its way must still be heard out.
 func (c *Client) mutate(ctx context.Context, name, method, path string, body any, secrets ...secret.Secret) (Result, error) {
+	return c.mutateAs(ctx, decodeResult, name, method, path, body, secrets...)
+}
+
+// mutateAs is mutate for an answer that is read in its own way.
+func (c *Client) mutateAs(ctx context.Context, decode func(json.RawMessage) Result, name, method, path string, body any, secrets ...secret.Secret) (Result, error) {
 	for _, s := range secrets {
 		c.scrubber.Know(s)
 		defer c.scrubber.Forget(s)
@@ -295,7 +300,7 @@ func (c *Client) mutate(ctx context.Context, name, method, path string, body any
 	}
 	var result Result
 	err := c.attempt(context.WithoutCancel(ctx), q, 1, func(raw json.RawMessage) error {
-		result = decodeResult(raw)
+		result = decode(raw)
 		c.scrubber.Know(result.Password)
 		defer c.scrubber.Forget(result.Password)
 		result.JobStatus, result.Word, result.Text = c.clean(result.JobStatus), c.clean(result.Word), c.clean(result.Text)
@@ -337,7 +342,13 @@ func (c *Client) turn(ctx context.Context, p Priority, patience time.Duration) e
 }
 
 // Health is how the API has been doing, as the calls saw it.
-func (c *Client) Health() Health { return c.health.snapshot() }
+func (c *Client) Health() Health {
+	h, now := c.health.snapshot(), c.clock.Now()
+	if until := c.limiter.paused(); until.Sub(now) > c.scaled(readBudget) {
+		h.Paused = until
+	}
+	return h
+}
 
 // scaled is a time-out under Config.TimeScale.
 func (c *Client) scaled(d time.Duration) time.Duration {

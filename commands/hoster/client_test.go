@@ -125,6 +125,71 @@ func TestHealth(t *testing.T) {
 	require.Equal(t, b.clock.Now(), b.Health().LastOK, "a refusal is an answer")
 }
 
+// TestHealthSaysWhatIsInTheAPIsPlace: an answer is not yet the API's.
+func TestHealthSaysWhatIsInTheAPIsPlace(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		answer http.HandlerFunc
+		there  bool
+	}{
+		{"a maintenance page on 200", reply(200, `<html>`), false},
+		{"an empty answer", reply(200, ``), false},
+		{"no envelope", reply(200, `{"message":"ok"}`), false},
+		{"a login elsewhere", reply(302, ``, "Location", "/login"), false},
+		{"a cut connection", hangUp("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"resu"), false},
+		{"a proxy's 503", reply(503, `<html>`), false},
+		{"a maintenance of the API's own", reply(503, `{"result":false,"error":"0xa9: maintenance"}`), true},
+		{"an envelope of another shape", reply(200, `{"result":7}`), true},
+		{"a framework's 500", reply(500, `{"message":"Server Error"}`), true},
+		{"a framework's 404", reply(404, `{"message":"Not Found"}`), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, tt.answer)
+			_, err := b.VMs(t.Context())
+			require.Error(t, err)
+			require.Equal(t, tt.there, b.Health().Reachable, "%v", err)
+		})
+	}
+}
+
+// TestHealthSaysUntilWhenItIsPaused: a pause that reads wait out is none.
+func TestHealthSaysUntilWhenItIsPaused(t *testing.T) {
+	b := newBench(t, script(reply(429, ``, "Retry-After", "120"), reply(200, `{"result":[]}`)))
+	until := b.clock.Now().Add(2 * time.Minute)
+	_, err := b.VMs(t.Context())
+	require.Equal(t, hoster.Throttled, hoster.ClassOf(err))
+	require.Equal(t, until, b.Health().Paused)
+	require.True(t, b.Health().Reachable)
+	require.NoError(t, b.clock.Sleep(t.Context(), 110*time.Second))
+	require.Zero(t, b.Health().Paused, "a read would wait for it")
+}
+
+// TestAPasswordOfAnotherShape: it exists only in this answer, so it must come
+// whole to who asked, and to nobody else.
+func TestAPasswordOfAnotherShape(t *testing.T) {
+	for _, tt := range []struct{ result, password string }{
+		{`"S3cret-99"`, "S3cret-99"},
+		{`{"status":"success","new_password":"S3cret-99"}`, "S3cret-99"},
+		{`{"status":"success","data":{"Password":"S3cret-99","user":"root"}}`, "S3cret-99"},
+		{`[{"passwd":"S3cret-99"}]`, "S3cret-99"},
+		{`{"pwd":12345678}`, "12345678"},
+		{`{"password":{"root":"S3cret-99"}}`, "S3cret-99"},
+		{`{"password_changed":true,"new_password":"S3cret-99"}`, "S3cret-99"},
+		{`{"root":"S3cret-99"}`, `{"root":"S3cret-99"}`},
+		{`{"passwords":{"root":"S3cret-99","user":"S3cret-98"}}`, `{"passwords":{"root":"S3cret-99","user":"S3cret-98"}}`},
+		{`{"status":"success","password":null}`, ""},
+		{`true`, ""},
+	} {
+		t.Run(tt.result, func(t *testing.T) {
+			b := newBench(t, reply(200, `{"result":`+tt.result+`}`))
+			r, err := b.ResetPassword(t.Context(), 4001)
+			require.NoError(t, err)
+			require.Equal(t, tt.password, r.Password.Reveal())
+			require.NotContains(t, r.Text+r.Word+b.log.String(), "S3cret")
+		})
+	}
+}
+
 func TestErrorsAndLogsHoldNoSecret(t *testing.T) {
 	const password = "Tr0ub4dor&3-ssh"
 	echo := `0xa1: ssh root:` + password + ` with Bearer ` + canary + ` at https://me:hunter2hunter2@example.com/?token=s3cr3tt0ken failed`

@@ -44,6 +44,11 @@ func kind(raw []byte) string {
 	return "a number"
 }
 
+// shapeErr is an answer of HosterAPI's own that this client cannot read.
+type shapeErr struct{ error }
+
+func (e *shapeErr) Unwrap() error { return e.error }
+
 // complaint is what an answer says against a request.
 type complaint struct {
 	text   string

@@ -14,6 +14,9 @@ type Health struct {
 	LastErrAt    time.Time
 	TokenRefused bool // a 401, and no proof of the contrary since: mutations are paused
 	Reachable    bool // false once a call found no API, until one does; true at first
+	// Paused is until when the provider wants no calls, after a 429. It is zero
+	// while a read would wait for the end of it.
+	Paused time.Time
 }
 
 // health keeps Health. A token that is refused pauses mutations.
@@ -43,6 +46,7 @@ func (h *health) record(mutates bool, status int, err error) {
 	class := ClassOf(err)
 	refusedToken := status == http.StatusUnauthorized || IsCode(err, Unauthorized)
 	var e *Error
+	var shape *shapeErr
 	switch {
 	case refusedToken:
 		h.now.TokenRefused = true
@@ -59,8 +63,18 @@ func (h *health) record(mutates bool, status int, err error) {
 	case errors.Is(err, errTooLate):
 		// This side's doing; it says nothing of the API.
 	default:
-		h.now.Reachable = status != 0 && status != http.StatusBadGateway &&
-			status != http.StatusServiceUnavailable && status != http.StatusGatewayTimeout
+		h.now.Reachable = class == Throttled || errors.As(err, &shape) || errors.As(err, &e) && e.Code != "" || ownStatus(status)
 		h.now.LastErr, h.now.LastErrAt = err.Error(), now
 	}
+}
+
+// ownStatus tells whether an answer that could not be read is the API's own by
+// its status. A success that is no envelope, a redirect and a proxy's 502 come
+// from something else in its place.
+func ownStatus(status int) bool {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
+	return status >= 400
 }

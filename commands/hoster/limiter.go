@@ -165,6 +165,13 @@ func (l *limiter) pause(p Priority) time.Time {
 	return l.allAfter
 }
 
+// paused is when people's calls may go on.
+func (l *limiter) paused() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pause(People)
+}
+
 // delay is how long until there is a token for p.
 func (l *limiter) delay(p Priority, now time.Time) time.Duration {
 	d := max(l.pause(p).Sub(now), tokenIn(l.all, now))

@@ -58,3 +58,45 @@ func sensitive(key string) bool {
 	}
 	return false
 }
+
+// passwordIn is the one text in an answer that stands under a key which sounds
+// like a password. Where there are several, or something else than a text, it is
+// the whole answer, for who asked to read. It is "" where there is none.
+func passwordIn(raw json.RawMessage) string {
+	var found []string
+	var walk func(v any, under bool)
+	walk = func(v any, under bool) {
+		switch v := v.(type) {
+		case []any:
+			for _, item := range v {
+				walk(item, under)
+			}
+		case map[string]any:
+			for key, item := range v {
+				name := strings.ToLower(key)
+				walk(item, under || strings.Contains(name, "pass") || strings.Contains(name, "pwd"))
+			}
+		case string:
+			if under && v != "" {
+				found = append(found, v)
+			}
+		case json.Number:
+			if under {
+				found = append(found, v.String())
+			}
+		}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var v any
+	if decoder.Decode(&v) != nil {
+		return ""
+	}
+	switch walk(v, false); len(found) {
+	case 0:
+		return ""
+	case 1:
+		return found[0]
+	}
+	return string(raw)
+}

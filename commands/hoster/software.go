@@ -119,10 +119,17 @@ func decodePackage(raw json.RawMessage) Package {
 		}
 		return ""
 	}
-	return Package{
+	p := Package{
 		Name:        pick("package", "name", "slug", "id", "title"),
 		Description: pick("description", "title", "label", "name"),
 	}
+	// The answer is not documented, so what came beside that is shown as well.
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if s, ok := asText(fields[key]); ok && s != "" && s != p.Name && s != p.Description && !sensitive(key) {
+			p.Description = strings.TrimPrefix(p.Description+", "+key+": "+s, ", ")
+		}
+	}
+	return p
 }
 
 func asText(raw json.RawMessage) (string, bool) {

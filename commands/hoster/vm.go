@@ -153,18 +153,26 @@ func (c *Client) ReinstallVM(ctx context.Context, id int, template string) (Resu
 
 // ResetPassword gives a VM's root a new password, which only this result holds.
 func (c *Client) ResetPassword(ctx context.Context, id int) (Result, error) {
-	r, err := c.mutate(ctx, "vm-reset-password", http.MethodPut, vmPath(id, "/password/reset"), nil)
-	if err == nil && r.Password.IsZero() {
-		// An answer of another shape than the documented one: whatever text it
-		// holds can be the password, and is nobody else's to see.
-		switch {
-		case r.Text != "":
-			r.Password, r.Text = secret.New(strings.Trim(r.Text, `"`)), ""
-		case r.Word != "" && r.Word != "success":
-			r.Password, r.Word = secret.New(r.Word), ""
-		}
+	return c.mutateAs(ctx, decodeReset, "vm-reset-password", http.MethodPut, vmPath(id, "/password/reset"), nil)
+}
+
+// decodeReset reads the answer to a password reset. In one of another shape
+// than the documented one whatever text it holds can be the password, and is
+// nobody else's to see.
+func decodeReset(raw json.RawMessage) Result {
+	r := decodeResult(raw)
+	if !r.Password.IsZero() {
+		return r
 	}
-	return r, err
+	switch found := passwordIn(raw); {
+	case found != "":
+		r.Password, r.Text = secret.New(found), ""
+	case r.Text != "":
+		r.Password, r.Text = secret.New(strings.Trim(r.Text, `"`)), ""
+	case r.Word != "" && r.Word != "success":
+		r.Password, r.Word = secret.New(r.Word), ""
+	}
+	return r
 }
 
 // DeleteVM deletes a VM and its data; a running one needs force.

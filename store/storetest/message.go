@@ -101,7 +101,7 @@ var messageTests = []test{
 	{"Deliver takes the message off and records the thread", func(c *caller) {
 		op := c.create(operation(4001), bot.Written{Owed: []bot.Owed{root(0, "C0OPS"), line(0, "line")}})
 		owed := c.owed()
-		th := bot.Thread{Op: op.ID, Place: channel("C0OPS"), Root: bot.Ref{Place: channel("C0OPS"), ID: "1.2"}, Shown: 1, ShownAt: at(1), Posted: 40}
+		th := bot.Thread{Op: op.ID, Place: channel("C0OPS"), Root: bot.Ref{Place: channel("C0OPS"), ID: "1.2", Twin: true}, Shown: 1, ShownAt: at(1), Posted: 40}
 		for range 2 { // it may be called again
 			require.NoError(c, c.Deliver(c.ctx, at(1), owed[0], th))
 		}

@@ -76,6 +76,7 @@ var faults = []fault{
 	{name: "422", help: "answers 422 with message and errors, does nothing", skips: true, answer: answerError(invalid("template", "The selected template is invalid."))},
 	{name: "bare-404", help: "answers 404 as the web framework does, does nothing", skips: true, answer: answerError(framework(http.StatusNotFound, "Not Found"))},
 	{name: "unknown-code", help: "answers 200 with result false and the code 0xee, does nothing", skips: true, answer: answerError(refuse(http.StatusOK, "0xee: node is in maintenance"))},
+	{name: "bare-no", help: "answers 200 with result false and no reason, does nothing", skips: true, answer: answerError(refuse(http.StatusOK, ""))},
 	{name: "slow", help: "does it, answers after 5 s", wait: slowTime},
 	{name: "ignored", help: "answers true, does nothing", writes: true, skips: true, answer: answerTrue},
 	{name: "wrong-shape", help: "does it, answers success in a shape that is not documented", answer: answerMisshapen},

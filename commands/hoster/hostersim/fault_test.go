@@ -40,6 +40,7 @@ func TestFaultsOfOneCall(t *testing.T) {
 		"422":            {422, `"errors":{"template":[`, false, 0},
 		"bare-404":       {404, `{"message":"Not Found"}`, false, 0},
 		"unknown-code":   {200, `{"result":false,"error":"0xee: `, false, 0},
+		"bare-no":        {200, `{"result":false,"error":""`, false, 0},
 		"slow":           {200, `{"result":true}`, true, 5 * time.Second},
 		"ignored":        {200, `{"result":true}`, false, 0},
 		"wrong-shape":    {200, `{"result":{"status":"success"}}`, true, 0},
