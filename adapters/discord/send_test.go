@@ -147,6 +147,33 @@ func TestAPostThatMayStandAndIsNotSeenSaysThatItIsSentAgain(t *testing.T) {
 	}
 }
 
+// TestEveryRootThatIsSentAgainSaysThatItsCopyStays: also an incident's, and one
+// in a thread; a line in a thread does not change anyway.
+func TestEveryRootThatIsSentAgainSaysThatItsCopyStays(t *testing.T) {
+	thread := place(homeID)
+	thread.Thread = openThread
+	for name, c := range map[string]struct {
+		card  bot.Card
+		place bot.Place
+		root  bool
+	}{
+		"an incident":            {incidentCard("going on"), place(homeID), true},
+		"an operation in thread": {rootCard("asked"), thread, true},
+		"a line":                 {bot.Card{Title: "ben approved"}, thread, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, &stub{}, func(s *scene) {
+				s.denies(homeID, discordgo.PermissionReadMessageHistory)
+				c.card.Again = true
+				s.post(s.after(), c.place, "key", c.card)
+				text := s.standing()[0].reading()
+				require.Contains(s.t, text, "(sent again)")
+				require.Equal(s.t, c.root, strings.Contains(text, "If a copy of this stands above"))
+			})
+		})
+	}
+}
+
 // denies takes permissions from the bot in a channel.
 func (f *fake) denies(channel string, bits int64) {
 	f.mu.Lock()
