@@ -88,11 +88,11 @@ func PostID(p bot.Place, key string) string {
 }
 
 // SentAgain marks a card of which another copy may stand, in all that it will
-// ever show: where it is an operation's root message, that the copy stays as it
-// is, whatever it says and offers.
+// ever show: where it is a root message, that the copy stays as it is, whatever
+// it says and offers.
 func SentAgain(c bot.Card, p bot.Place) bot.Card {
 	text := "(sent again)"
-	if c.Op != 0 && p.Thread == "" {
+	if c.Byline != "" || c.Op != 0 && p.Thread == "" {
 		text += " If a copy of this stands above, that one no longer changes."
 	}
 	c.Notes = append(slices.Clone(c.Notes), text)

@@ -19,7 +19,7 @@ func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Oper
 }
 
 // prepared goes on with what a preview has read, or with why it could not.
-func (b *Bot) prepared(ctx context.Context, answer Responder, who asker, cmd *Command, op *Operation, pv Preview, err error, stop func()) {
+func (b *Bot) prepared(ctx context.Context, answer Responder, who asker, cmd *Command, op *Operation, pv Preview, err error, stop func() bool) {
 	var card Card
 	if err != nil {
 		err = b.unprepared(ctx, who, op, err)

@@ -157,21 +157,25 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 }
 
 // showWork shows that the bot is at work, if that takes more than a moment.
-// After stop it shows nothing any more.
-func (b *Bot) showWork(ctx context.Context, answer Responder, title string) (stop func()) {
+// After stop it shows nothing any more; stop tells whether it did.
+func (b *Bot) showWork(ctx context.Context, answer Responder, title string) (stop func() (shown bool)) {
+	showed := false
 	turn := make(chan bool, 1) // holds whether there is still something to wait for
 	turn <- true
 	cancel := b.clock.AfterFunc(slowAfter, func() {
 		waiting := <-turn
 		if waiting {
+			showed = true
 			b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + title + " …"})
 		}
 		turn <- waiting
 	})
-	return func() {
+	return func() bool {
 		cancel()
 		<-turn
+		shown := showed
 		turn <- false
+		return shown
 	}
 }
 
@@ -314,7 +318,9 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 		b.say(ctx, answer, b.refusal(err))
 		return
 	}
+	stop := b.showWork(ctx, answer, Code(p.Command.Words))
 	card, rec, err := b.look(ctx, who, p, r.Page)
+	stop()
 	var no *denied
 	switch {
 	case errors.As(err, &no):
@@ -340,7 +346,9 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 // file sends an answer's whole table as CSV.
 func (b *Bot) file(ctx context.Context, answer Responder, who asker, p Parsed) {
 	b.ack(ctx, answer)
+	stop := b.showWork(ctx, answer, Code(p.Command.Words))
 	card, rec, err := b.look(ctx, who, p, 0)
+	shown := stop()
 	var no *denied
 	switch {
 	case errors.As(err, &no):
@@ -362,6 +370,8 @@ func (b *Bot) file(ctx context.Context, answer Responder, who asker, p Parsed) {
 			own = Errorf(Unavailable, "The file could not be sent.").Because(err)
 		}
 		b.say(ctx, answer, b.refusal(own))
+	} else if shown {
+		b.say(ctx, answer, Card{Tone: Good, Title: "The file is ready"})
 	}
 }
 
@@ -434,7 +444,9 @@ func (b *Bot) uncover(ctx context.Context, answer Responder, rec Record, get fun
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take writes, so no secret is shown.").Because(err)))
 		return Card{}, false
 	}
+	stop := b.showWork(ctx, answer, Code(rec.Command))
 	card, err := get()
+	stop()
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
 		return Card{}, false

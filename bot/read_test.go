@@ -48,6 +48,33 @@ func TestASlowReadShowsThatItIsAtWork(t *testing.T) {
 	require.Equal(t, []string{"ack", "card"}, w.say("ana", "vm show 4001").events)
 }
 
+// TestASlowPressShowsThatItIsAtWork: a button that reads from the provider is
+// as slow as a command that does.
+func TestASlowPressShowsThatItIsAtWork(t *testing.T) {
+	for label, words := range map[string]string{"Share": "vm list", "As a file": "vm list", "Open console": "vm console 4009"} {
+		t.Run(label, func(t *testing.T) {
+			w := newWorld(t)
+			slow := time.Duration(0)
+			w.row("vm list").read = func(*bot.Call) (bot.Card, error) {
+				w.clock.move(slow)
+				return bot.Card{Title: "VMs", Table: tableOf(2)}, nil
+			}
+			w.row("vm console").reveal = func(*bot.Call) (bot.Card, error) {
+				w.clock.move(slow)
+				return bot.Card{Title: "Here"}, nil
+			}
+			code := button(w.say("ana", words).card(), label)
+			quick := w.press("ana", code)
+			slow = 1500 * time.Millisecond
+			a := w.press("ana", code)
+			require.Greater(t, len(a.events), len(quick.events))
+			require.Equal(t, bot.Busy, a.cards[0].Tone)
+			require.Contains(t, a.cards[0].Title, "Working on")
+			require.NotEqual(t, bot.Busy, a.card().Tone, "it does not stand there for good")
+		})
+	}
+}
+
 func TestShareDecidesAgainInTheChannelsPlace(t *testing.T) {
 	w := newWorld(t)
 	w.policy("operator: {include: [viewer], allow", "operator: {allow", "owner: {include: [operator], allow", "owner: {include: [operator, viewer], allow",

@@ -21,6 +21,9 @@ const (
 	// tokenFor is how long it can be answered further; a little less, so that
 	// no answer comes too late by its way.
 	tokenFor = 15*time.Minute - 10*time.Second
+	// strangeAge is an age that no interaction has: Discord forgets them within
+	// minutes, so the ID, or one of the clocks, says nothing.
+	strangeAge = 24 * time.Hour
 	// seenMost bounds the interactions that are known as taken.
 	seenMost = 20_000
 )

@@ -104,6 +104,7 @@ type Adapter struct {
 	knowing sync.Once
 	readers sync.WaitGroup
 	handler atomic.Pointer[serving] // of the HTTP mode
+	reached atomic.Bool             // Discord has called, in the HTTP mode
 
 	mu      sync.Mutex
 	conn    *conn // that is ready
@@ -354,7 +355,11 @@ func (a *Adapter) Health() bot.Health {
 	defer a.mu.Unlock()
 	h := bot.Health{Name: platform, OK: a.connected(), Text: a.why, Since: a.since, Fatal: true}
 	if h.OK {
-		h.Text = "connected as " + cmp.Or(a.self().name, a.self().user)
+		me := a.self()
+		h.Text = "connected as " + cmp.Or(me.name, me.user)
+		if a.opts.PublicKey != nil && !me.endpoint && !a.reached.Load() { // ready all the same: Discord tries an address before it takes it
+			h.Text = "waits to be called as " + cmp.Or(me.name, me.user) + ": the application has no Interactions Endpoint URL"
+		}
 		for _, g := range slices.Sorted(maps.Keys(a.lacking)) {
 			h.Text += "; /hoster is not registered in server " + g + ": " + a.lacking[g]
 		}

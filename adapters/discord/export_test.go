@@ -2,6 +2,7 @@ package discord
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -51,3 +52,16 @@ const CallsAtOnce = callsAtOnce
 
 // Size is the length of a text as Discord counts it.
 func Size(text string) int { return size(text) }
+
+// Gates is how many buckets are kept after one call to each of n routes.
+func Gates(ctx context.Context, clock bot.Clock, n int) (int, error) {
+	l := newLimits(clock)
+	for i := range n {
+		done, err := l.enter(ctx, fmt.Sprint("PATCH channels/", i), result)
+		if err != nil {
+			return 0, err
+		}
+		done(&seen{limit: 5, remaining: 4, reset: 5 * time.Second})
+	}
+	return len(l.gates), nil
+}

@@ -70,7 +70,6 @@ func inOne(parts []string) string {
 // may have quoted it.
 func (a *Adapter) search(ctx context.Context, p bot.Place, c bot.Card) (ref bot.Ref, sure bool, err error) {
 	ref, channel := bot.Ref{Place: p}, p.Channel
-	root := p.Thread == "" && c.Byline != ""
 	if p.Thread != "" && !p.Direct {
 		channel = p.Thread
 	}
@@ -90,7 +89,7 @@ func (a *Adapter) search(ctx context.Context, p bot.Place, c bot.Card) (ref bot.
 			continue
 		}
 		text, _, _ = strings.Cut(text, "\n"+smallMark+noThreadHere)
-		byline := root && strings.Contains("\n"+text+"\n", "\n"+small(c.Byline)+"\n")
+		byline := c.Byline != "" && strings.Contains("\n"+text+"\n", "\n"+small(c.Byline)+"\n")
 		if byline || slices.Contains(says, text) {
 			ref.ID = s.ID
 			return ref, true, nil

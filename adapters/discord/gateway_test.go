@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -370,6 +371,31 @@ func TestWhatComesTooLateOrTwiceDoesNotRun(t *testing.T) {
 		require.False(t, late.acked(time.Second))
 		require.Contains(t, s.log.String(), "came too late")
 		require.Contains(t, s.says("ana", "vm list"), "Heard")
+	})
+}
+
+// TestAnIDThatTellsNoTime: it, or one of the clocks, is far off, and nothing
+// that old is delivered; so it runs.
+func TestAnIDThatTellsNoTime(t *testing.T) {
+	play(t, replies(bot.Card{Title: "Heard"}), func(s *scene) {
+		for name, c := range map[string]struct {
+			off  time.Duration
+			runs bool
+		}{"of years ago": {-3 * 365 * 24 * time.Hour, true}, "of next year": {365 * 24 * time.Hour, true}, "of an hour ago": {-time.Hour, false}} {
+			s.mu.Lock()
+			in := *s.did(aCommand, userID("ana"), s.channels[homeID], object{"id": "1", "name": "other", "type": 1}, nil).in // another tool's
+			in.id = s.idAt(s.clock.Now().Add(c.off))
+			in.token, in.payload = "interaction-canary-"+in.id, maps.Clone(in.payload)
+			in.payload["id"], in.payload["token"] = in.id, in.token
+			in.payload["data"] = object{"id": "1", "name": "hoster", "type": 1, "options": []any{object{"name": "status", "type": 1, "options": []any{}}}}
+			s.interactions[in.id] = &in
+			s.deliver(&in)
+			s.mu.Unlock()
+			synctest.Wait()
+			s.mu.Lock()
+			require.Equal(s.t, c.runs, in.first != 0, name)
+			s.mu.Unlock()
+		}
 	})
 }
 

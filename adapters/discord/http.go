@@ -37,6 +37,7 @@ func (a *Adapter) called(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not signed by Discord", http.StatusUnauthorized)
 		return
 	}
+	a.reached.Store(true)
 	var kind struct {
 		Type discordgo.InteractionType `json:"type"`
 	}

@@ -112,3 +112,26 @@ func TestARequestThatComesTwiceRunsOnce(t *testing.T) {
 		require.Equal(s.t, []int{http.StatusBadRequest}, s.hookSaid)
 	})
 }
+
+// TestWithoutAnAddressItSaysSoAndWaits: until Discord calls, which it does when
+// somebody enters the address.
+func TestWithoutAnAddressItSaysSoAndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, replies(bot.Card{Title: "Heard"}), func(_ *fake, o *discord.Options) { o.PublicKey = key().Public().(ed25519.PublicKey) })
+		require.True(t, s.await(patience, func() bool { return len(s.guilds[guildID].commands) > 0 }))
+		synctest.Wait()
+		require.True(t, s.a.Health().OK)
+		require.Equal(t, "waits to be called as hosterbot: the application has no Interactions Endpoint URL", s.a.Health().Text)
+		require.Contains(t, s.log.String(), "the application has no Interactions Endpoint URL: set it")
+		s.mu.Lock()
+		s.hook = s.a.Handler()
+		s.mu.Unlock()
+		ping := object{"type": 1, "id": "700000000000000001", "application_id": appID, "token": "t", "version": 1}
+		require.Equal(t, http.StatusUnauthorized, s.callHook(ping, time.Hour).Code)
+		require.Contains(t, s.a.Health().Text, "waits", "that was not Discord")
+		require.Equal(t, http.StatusOK, s.callHook(ping, 0).Code)
+		require.Equal(t, "connected as hosterbot", s.a.Health().Text)
+		s.end()
+		require.NoError(t, <-s.ended)
+	})
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/discord"
 	"hosterbot/bot"
 )
 
@@ -134,5 +135,37 @@ func TestRolesGoByID(t *testing.T) {
 		s.pass(2 * time.Minute)
 		s.next("GET /guilds/{guild_id}/members/{user_id}", status(500))
 		require.Equal(s.t, bot.MemberUnknown, is(guildID+"/"+leadsRole, "dia"), "a look-up that failed")
+	})
+}
+
+// TestBucketsAreFreed: of the routes of many channels only those are kept that
+// have something to say.
+func TestBucketsAreFreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, err := discord.Gates(t.Context(), bubble{}, 20_000)
+		require.NoError(t, err)
+		require.LessOrEqual(t, n, 4096)
+	})
+}
+
+// TestOneSlowAnswerHoldsUpNoOthers: the library holds one lock for the edits of
+// all answers.
+func TestOneSlowAnswerHoldsUpNoOthers(t *testing.T) {
+	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+		_ = r.Answer.Ack(ctx)
+		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
+	}}
+	play(t, h, func(s *scene) {
+		wrong, arrived, let := s.slow()
+		defer let()
+		s.next("PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original", wrong)
+		slow := s.command("ana", homeID, "vm list")
+		<-arrived
+		began := s.clock.Now()
+		require.Contains(s.t, s.says("ben", "vm list"), "Heard")
+		require.Zero(s.t, s.clock.Now().Sub(began))
+		let()
+		synctest.Wait()
+		require.Contains(s.t, slow.text(), "Heard")
 	})
 }

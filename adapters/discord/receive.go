@@ -276,6 +276,9 @@ func (a *Adapter) interaction(ctx context.Context, h bot.Handler, data []byte, s
 	case !a.calls.first(c.id):
 		return false
 	}
+	if a.age(&c).Abs() > strangeAge {
+		c.at = a.clock.Now().Add(time.Duration(a.skew.Load()))
+	}
 	if late := a.age(&c); late > firstWithin {
 		// Discord has told the person long ago that it failed, and takes no
 		// answer any more: so it must not run either.

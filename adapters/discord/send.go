@@ -78,14 +78,15 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	if repeated && !before.Ref.IsZero() {
 		return before.Ref, nil
 	}
-	stands := repeated || c.Again // it may, and then it tells how things were
+	stands := repeated || c.Again             // it may, and then it tells how things were
+	lasts := p.Thread != "" && c.Byline == "" // a line in a thread is as it was for good
 	twin := false
 	if id != "" && (c.Again || repeated && a.clock.Now().Sub(before.At) > nonceFor) {
 		ref, sure, err := a.search(ctx, p, c)
 		switch {
 		case err != nil:
 			return bot.Ref{}, postError("look for the message", err)
-		case !ref.IsZero() && p.Thread != "":
+		case !ref.IsZero() && lasts:
 			a.outbox.Put(id, ref)
 			return ref, nil
 		case !ref.IsZero():
@@ -138,7 +139,7 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 		return bot.Ref{}, &bot.PostError{Lost: true, Err: errors.New("post: the answer names no message")}
 	}
 	ref.ID = post.out.ID
-	if stands && p.Thread == "" {
+	if stands && !lasts {
 		if err := a.Edit(ctx, ref, c); err != nil {
 			return bot.Ref{}, err
 		}

@@ -63,6 +63,10 @@ func TestAPostOfUnknownFateIsFoundAgain(t *testing.T) {
 	}{
 		"a root message in another state": {rootCard("asked"), rootCard("Expired"), "Expired", func(root bot.Ref) bot.Place { return root.Place }},
 		"an incident that is over since":  {incidentCard("going on"), incidentCard("over"), "It is over", func(root bot.Ref) bot.Place { return root.Place }},
+		"a root message of what was typed in a thread": {rootCard("asked"), rootCard("Expired"), "Expired", func(root bot.Ref) bot.Place {
+			root.Place.Thread = openThread
+			return root.Place
+		}},
 		"a line in its thread":            {line, line, "ben approved", inThreadOf},
 		"an end message in its thread":    {end, end, "ana: done", inThreadOf},
 		"an end message without a thread": {end, end, "ana: done", func(bot.Ref) bot.Place { return bot.Place{} }},
@@ -138,6 +142,33 @@ func TestAPostThatMayStandAndIsNotSeenSaysThatItIsSentAgain(t *testing.T) {
 				marked()
 				require.NoError(s.t, s.after().Edit(s.t.Context(), ref, rootCard("ended")))
 				marked()
+			})
+		})
+	}
+}
+
+// TestEveryRootThatIsSentAgainSaysThatItsCopyStays: also an incident's, and one
+// in a thread; a line in a thread does not change anyway.
+func TestEveryRootThatIsSentAgainSaysThatItsCopyStays(t *testing.T) {
+	thread := place(homeID)
+	thread.Thread = openThread
+	for name, c := range map[string]struct {
+		card  bot.Card
+		place bot.Place
+		root  bool
+	}{
+		"an incident":            {incidentCard("going on"), place(homeID), true},
+		"an operation in thread": {rootCard("asked"), thread, true},
+		"a line":                 {bot.Card{Title: "ben approved"}, thread, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, &stub{}, func(s *scene) {
+				s.denies(homeID, discordgo.PermissionReadMessageHistory)
+				c.card.Again = true
+				s.post(s.after(), c.place, "key", c.card)
+				text := s.standing()[0].reading()
+				require.Contains(s.t, text, "(sent again)")
+				require.Equal(s.t, c.root, strings.Contains(text, "If a copy of this stands above"))
 			})
 		})
 	}
