@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -201,35 +202,41 @@ type Span struct {
 }
 
 // Spans takes a card's text apart, for chats that render it.
-func Spans(text string) []Span {
-	var out []Span
-	for text != "" {
-		i := strings.IndexAny(text, codeMark+timeMark)
-		if i < 0 {
-			return append(out, Span{Text: text})
+func Spans(text string) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		for text := text; text != ""; {
+			i := strings.IndexAny(text, codeMark+timeMark)
+			if i < 0 {
+				yield(Span{Text: text})
+				return
+			}
+			if i > 0 && !yield(Span{Text: text[:i]}) {
+				return
+			}
+			mark, rest := text[i:i+1], text[i+1:]
+			end := strings.Index(rest, mark)
+			if end < 0 { // a mark without its partner is plain text
+				yield(Span{Text: text[i:]})
+				return
+			}
+			if mark == codeMark {
+				if !yield(Span{Text: rest[:end], Code: true}) {
+					return
+				}
+			} else if unix, err := strconv.ParseInt(rest[:end], 10, 64); err == nil {
+				if !yield(Span{Time: time.Unix(unix, 0).UTC()}) {
+					return
+				}
+			}
+			text = rest[end+1:]
 		}
-		if i > 0 {
-			out = append(out, Span{Text: text[:i]})
-		}
-		mark, rest := text[i:i+1], text[i+1:]
-		end := strings.Index(rest, mark)
-		if end < 0 { // a mark without its partner is plain text
-			return append(out, Span{Text: text[i:]})
-		}
-		if mark == codeMark {
-			out = append(out, Span{Text: rest[:end], Code: true})
-		} else if unix, err := strconv.ParseInt(rest[:end], 10, 64); err == nil {
-			out = append(out, Span{Time: time.Unix(unix, 0).UTC()})
-		}
-		text = rest[end+1:]
 	}
-	return out
 }
 
 // Flat is a card's text without marks, as a person reads it at now.
 func Flat(text string, now time.Time) string {
 	var b strings.Builder
-	for _, s := range Spans(text) {
+	for s := range Spans(text) {
 		if s.Time.IsZero() {
 			b.WriteString(s.Text)
 			continue

@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,10 +31,10 @@ func TestCleanTakesOutWhatMakesTextLie(t *testing.T) {
 func TestCodeAndTimesAreTakenApart(t *testing.T) {
 	at := noon.Add(time.Minute)
 	text := "Delete " + bot.Code("vm`4001") + " until " + bot.At(at) + "."
-	require.Equal(t, []bot.Span{{Text: "Delete "}, {Text: "vm'4001", Code: true}, {Text: " until "}, {Time: at}, {Text: "."}}, bot.Spans(text))
+	require.Equal(t, []bot.Span{{Text: "Delete "}, {Text: "vm'4001", Code: true}, {Text: " until "}, {Time: at}, {Text: "."}}, slices.Collect(bot.Spans(text)))
 	require.Equal(t, "Delete vm'4001 until 12:01 UTC (in 1 min).", bot.Flat(text, noon))
 	require.Equal(t, "until 2026-03-02 12:01 UTC (26 h ago)", bot.Flat("until "+bot.At(at), noon.Add(26*time.Hour)))
-	require.Equal(t, []bot.Span{{Text: "a"}, {Text: "`b"}}, bot.Spans("a`b"), "a mark alone is text")
+	require.Equal(t, []bot.Span{{Text: "a"}, {Text: "`b"}}, slices.Collect(bot.Spans("a`b")), "a mark alone is text")
 }
 
 func TestDurations(t *testing.T) {
@@ -71,7 +72,7 @@ func FuzzClean(f *testing.F) {
 		require.Equal(t, c, bot.Clean(c))
 		require.False(t, strings.ContainsAny(c, "`\x01\n\x1b"))
 		require.LessOrEqual(t, utf8.RuneCountInString(c), 1007)
-		spans := bot.Spans(bot.Code(text))
+		spans := slices.Collect(bot.Spans(bot.Code(text)))
 		require.LessOrEqual(t, len(spans), 1, "code cannot be ended from inside")
 	})
 }

@@ -147,7 +147,7 @@ func (c *Console) words(text string) [][]piece {
 			words[len(words)-1] = append(words[len(words)-1], p)
 		}
 	}
-	for _, s := range bot.Spans(text) {
+	for s := range bot.Spans(text) {
 		if s.Code {
 			add(piece{printable(s.Text), true})
 			continue

@@ -71,7 +71,7 @@ func spaceNext(rest string) bool { return rest == "" || rest[0] == ' ' || rest[0
 // reader's own time zone, all else as it is.
 func markup(text string) string {
 	var b strings.Builder
-	for _, s := range bot.Spans(text) {
+	for s := range bot.Spans(text) {
 		switch {
 		case !s.Time.IsZero():
 			b.WriteString(moment(s.Time))

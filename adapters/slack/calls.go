@@ -14,10 +14,10 @@ import (
 const (
 	callsAtOnce = 1200 // handlers under way; the rest is told that the bot is busy
 	busyAtOnce  = 128  // of whom that is told at once; the rest is only acknowledged
-	// Slack shows an error after 3 s. The core is given a second to store what
-	// it must, so this is only for when it hangs.
+	// Nobody waits for longer than a second, and Slack shows an error after 3 s.
+	// This is for when the store hangs.
 	// Source: https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
-	ackAfter = 2 * time.Second
+	ackAfter = 900 * time.Millisecond
 )
 
 // calls are the handlers under way and what they have to acknowledge.

@@ -117,7 +117,7 @@ func strong(text string, now time.Time) string {
 
 func spans(text string, now time.Time, plain func(string) string) string {
 	var b strings.Builder
-	for _, s := range bot.Spans(text) {
+	for s := range bot.Spans(text) {
 		switch {
 		case !s.Time.IsZero():
 			b.WriteString(moment(s.Time, now))
@@ -177,7 +177,7 @@ func moment(t, now time.Time) string {
 
 // formatted tells whether a card's text has code or moments in it.
 func formatted(text string) bool {
-	for _, s := range bot.Spans(text) {
+	for s := range bot.Spans(text) {
 		if s.Code || !s.Time.IsZero() {
 			return true
 		}

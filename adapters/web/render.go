@@ -214,7 +214,7 @@ func lines(texts []string) [][]span {
 
 func spans(text string) []span {
 	out := []span{}
-	for _, s := range bot.Spans(text) {
+	for s := range bot.Spans(text) {
 		switch {
 		case !s.Time.IsZero():
 			out = append(out, span{At: s.Time.Unix()})
