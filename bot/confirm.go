@@ -129,14 +129,9 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 // runQuiet runs an operation that stays out of the channel, and answers with
 // what came of it.
 func (b *Bot) runQuiet(ctx context.Context, answer Responder, who asker, op *Operation) {
-	key := opKey(op.ID)
-	if b.busy.take(key) {
-		err := b.proceed(ctx, *op)
-		b.busy.free(key)
-		if err != nil && !errors.Is(err, ErrConflict) {
-			b.failedChange(ctx, answer, who, op.ID, err)
-			return
-		}
+	if err := b.proceedAlone(ctx, op); err != nil && !errors.Is(err, ErrConflict) {
+		b.failedChange(ctx, answer, who, op.ID, err)
+		return
 	}
 	ended, err := b.store.Operation(ctx, op.ID)
 	if err != nil {
@@ -144,6 +139,16 @@ func (b *Bot) runQuiet(ctx context.Context, answer Responder, who asker, op *Ope
 		return
 	}
 	b.say(ctx, answer, b.opCard(&ended, who))
+}
+
+// proceedAlone is proceed, unless the background works on the operation.
+func (b *Bot) proceedAlone(ctx context.Context, op *Operation) error {
+	key := opKey(op.ID)
+	if !b.busy.take(key) {
+		return nil
+	}
+	defer b.busy.free(key) // also after a panic, or nobody would ever go on with it
+	return b.proceed(ctx, *op)
 }
 
 // argText shows arguments as they are typed.
@@ -231,9 +236,10 @@ func (b *Bot) places(ctx context.Context, who asker, r policy.Requirement) ([]Pl
 	return out, notes, nil
 }
 
-// makeReady puts an operation into Ready: nobody has to say yes any more.
+// makeReady puts an operation into Ready: nobody has to say yes any more. What
+// it waited for when it was ready before is found out again.
 func (b *Bot) makeReady(op *Operation, now time.Time) {
-	op.State = Ready
+	op.State, op.Waits, op.Unblocks, op.NeedsBackup = Ready, "", "", false
 	op.NotBefore = time.Time{}
 	if op.Requirement.Delay > 0 && op.BreakGlass == "" {
 		op.NotBefore = now.Add(b.scaled(op.Requirement.Delay))
