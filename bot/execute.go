@@ -280,6 +280,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 	now := b.clock.Now()
 	sendBy := now.Add(b.scaled(sendWithin))
 	op.State, op.Waits, op.Unblocks = Intent, "", ""
+	op.Code, op.Hint = "", "" // of an attempt before
 	expires := op.Expires
 	op.Expires, op.NextAt = time.Time{}, time.Time{}
 	op.Attempts = append(slices.Clone(op.Attempts), Attempt{At: now, SendBy: sendBy})

@@ -234,6 +234,29 @@ func TestWhatWasNotSentCanBeTakenBackBetweenTries(t *testing.T) {
 	require.Equal(t, 1, w.row("vm start").ran())
 }
 
+// What an attempt before was told says nothing of the one that was cut short.
+func TestAnUnknownOutcomeGivesNoAdviceOfAnEarlierAttempt(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.Throttled, RetryAfter: time.Second, Means: "The provider asks to slow down. Nothing was done."}
+	}
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Equal(t, bot.Checking, w.state(1))
+	ctx, kill := context.WithCancel(w.ctx)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome {
+		w.store.before = func(string) error { kill(); return bot.ErrUnavailable }
+		w.bot.Stop() // the result cannot be stored, and the process ends
+		return bot.Outcome{Class: bot.NoAnswer}
+	}
+	w.clock.move(10 * time.Second)
+	_, _ = w.bot.RunDue(ctx)
+	w.store.before = nil
+	w.restart()
+	require.Equal(t, bot.Unknown, w.state(1))
+	require.Empty(t, w.op(1).Hint)
+}
+
 func TestAPanicInACallLeavesItUnknown(t *testing.T) {
 	w := newWorld(t)
 	w.row("vm start").run = func(*bot.Call) bot.Outcome { panic("oops") }

@@ -96,6 +96,9 @@ func (b *Bot) opCard(op *Operation, who asker) Card {
 	case Unknown, NeedsHuman:
 		c.Tone, c.Title = Warn, "Outcome unknown: "+op.Title
 		c.Lines = append(c.Lines, op.Outcome)
+		if op.LaneFreed {
+			c.Lines = append(c.Lines, "Its target is free for other operations again.")
+		}
 		switch until := b.toldBy(op); {
 		case until.IsZero():
 		case !now.Before(until): // every read has failed so far

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -60,6 +61,9 @@ func (b *Bot) asked(ctx context.Context, who asker, cmd *Command, op Operation, 
 		_, err := b.end(ctx, "", &op, Denied, a.Why, commandRecord("denied", who, cmd, op.Args, op.Targets, a))
 		return b.withOp(card, op.ID), err
 	}
+	if warning := b.freed(ctx, &op); warning != "" {
+		op.Notes = append(slices.Clone(op.Notes), warning)
+	}
 	now := b.clock.Now()
 	op.Requirement, op.Rules, op.Policy = a.Requirement, a.Rules, who.snap.Hash()
 	op.Digest = op.Sum()
@@ -85,6 +89,27 @@ func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operatio
 	c := b.call(ctx, who, cmd, op.Args, op.Targets)
 	c.Op = op
 	return cmd.Preview(ctx, c)
+}
+
+// freed warns of an operation that let go of this one's lane although nobody
+// knows its outcome; "" if there is none.
+func (b *Bot) freed(ctx context.Context, op *Operation) string {
+	for _, cmd := range b.catalogue.All() {
+		if !cmd.SoftLane || op.Lane == "" {
+			continue
+		}
+		others, err := b.store.Operations(ctx, OperationFilter{Open: true, Command: cmd.Words, Target: op.Target().String(), Before: op.ID})
+		if err != nil {
+			b.log.Warn("freed lanes not read", "op", op.ID, "err", err)
+			return ""
+		}
+		for i := range others {
+			if o := &others[i]; o.LaneFreed && o.Lane == op.Lane {
+				return fmt.Sprintf("The outcome of operation %d on the same target is unknown: %s.", o.ID, Code(o.Command))
+			}
+		}
+	}
+	return ""
 }
 
 // apply takes over what the preview read.

@@ -193,24 +193,23 @@ func (b *Bot) resolveForm(ctx context.Context, key string, answer Responder, who
 	b.dispatch(ctx, key, answer, who, p, wish{})
 }
 
-// softLaneUntil is how long an unknown outcome keeps a soft lane.
+// softLaneUntil is how long an unknown outcome keeps a soft lane; zero where
+// its lane is none, or is free already.
 func (b *Bot) softLaneUntil(op *Operation) time.Time {
+	if cmd, ok := b.catalogue.Find(op.Command); !ok || !cmd.SoftLane || op.LaneFreed {
+		return time.Time{}
+	}
 	return op.Attempts[len(op.Attempts)-1].At.Add(b.scaled(softLaneFor))
 }
 
 // freeSoftLane lets go of a lane that an unknown outcome does not need to keep.
 func (b *Bot) freeSoftLane(ctx context.Context, op Operation) error {
-	cmd, ok := b.catalogue.Find(op.Command)
-	op.NextAt = time.Time{}
-	if free := b.softLaneUntil(&op); ok && cmd.SoftLane && b.clock.Now().Before(free) {
-		op.NextAt = free
+	op.NextAt = b.softLaneUntil(&op)
+	if op.NextAt.IsZero() || b.clock.Now().Before(op.NextAt) {
 		_, err := b.store1(ctx, "", &op, Written{})
 		return err
 	}
-	if ok && cmd.SoftLane && !op.LaneFreed {
-		op.LaneFreed = true
-		op.Notes = append(op.Notes, "Its target is free for other operations again.")
-	}
+	op.NextAt, op.LaneFreed = time.Time{}, true
 	_, err := b.advanceOwing(ctx, "", &op, b.owed(&op, OwedRoot, Card{}), Record{Kind: "state", Text: "lane freed"})
 	return err
 }

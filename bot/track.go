@@ -382,7 +382,9 @@ func (b *Bot) poll(ctx context.Context, op Operation) error {
 	default:
 		job.Lost, job.LostSince = 0, time.Time{}
 	}
-	quiet := job.ID == 0 && !cmd.Whole && now.Sub(job.MovedAt) > b.scaled(noEndAfter)
+	// Only a look that saw nothing new tells that nothing moves.
+	still := err == nil && p.Word == job.Last.Word && p.Text == job.Last.Text && p.Fraction == job.Last.Fraction
+	quiet := still && job.ID == 0 && !cmd.Whole && now.Sub(job.MovedAt) > b.scaled(noEndAfter)
 	if now.Sub(job.Since) > b.scaled(deadline) || quiet {
 		return b.loseTrack(ctx, op, cmd, strings.TrimSpace("No end is visible after "+Duration(now.Sub(job.Since))+". "+p.Text))
 	}

@@ -268,6 +268,30 @@ func TestWhatHasNoNumberAndDoesNotMoveIsGivenToAPersonAfterAnHour(t *testing.T) 
 	require.Equal(t, bot.LostTrack, w.state(1))
 }
 
+// An hour in which nothing could be read is no hour without a move.
+func TestAnOutageDoesNotLoseTrackOfWhatMoves(t *testing.T) {
+	w := newWorld(t)
+	down := false
+	w.row("backup create").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Accepted, Followed: true} }
+	seen := 0.1
+	w.row("backup create").follow = func(*bot.Call) (bot.Progress, error) {
+		if down {
+			return bot.Progress{}, errors.New("down")
+		}
+		return bot.Progress{Phase: bot.Running, Fraction: seen, Word: "executing"}, nil
+	}
+	w.say("ana", "backup create 4009")
+	w.skip(5 * time.Minute)
+	down = true
+	w.skip(70 * time.Minute)
+	require.Equal(t, bot.Following, w.state(1), "an error never ends following")
+	down, seen = false, 0.8
+	w.skip(5 * time.Minute)
+	require.Equal(t, bot.Following, w.state(1), "it has moved meanwhile")
+	w.skip(70 * time.Minute)
+	require.Equal(t, bot.LostTrack, w.state(1))
+}
+
 func TestAnOrderIsLookedForForADay(t *testing.T) {
 	w := newWorld(t)
 	w.row("vm create").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Accepted, Followed: true} }

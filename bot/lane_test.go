@@ -1,0 +1,57 @@
+package bot_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
+)
+
+// lost is a command whose answer never came, and whose outcome no read tells.
+func (w *world) lost(words string) int64 {
+	w.tb.Helper()
+	w.row(words).run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	id := w.confirmed("ana", words+" 4009", "reason", "x", "target", "4009")
+	w.press("cho", w.code(id, "approve"))
+	w.skip(4 * time.Minute)
+	require.Equal(w.tb, bot.NeedsHuman, w.state(id))
+	return id
+}
+
+// freedRecords are the records that say of an operation that its lane is free.
+func (w *world) freedRecords(id int64) (n int) {
+	w.tb.Helper()
+	for _, r := range w.records() {
+		if r.Op == id && r.Text == "lane freed" {
+			n++
+		}
+	}
+	return n
+}
+
+func TestAFreedLaneIsRecordedShownAndWarnedOf(t *testing.T) {
+	w := newWorld(t)
+	id := w.lost("vm reset-password")
+	require.NotContains(t, words(w.slack.roots(ops)[0].card), "free for other operations")
+	w.skip(2 * time.Minute)
+	require.True(t, w.op(id).LaneFreed)
+	require.Equal(t, 1, w.freedRecords(id))
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "Its target is free for other operations again.")
+	card := w.say("ana", "vm delete 4009").card()
+	require.Contains(t, card.Notes, "The outcome of operation 1 on the same target is unknown: `vm reset-password`.")
+	require.NotContains(t, words(w.say("ana", "vm delete 4008").card()), "is unknown")
+}
+
+// What keeps its lane until a person has looked is not said to be free.
+func TestALaneThatIsKeptIsNotRecordedAsFreed(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.NoAnswer} }
+	w.say("ana", "vm start 4009")
+	w.skip(time.Hour)
+	require.Equal(t, bot.NeedsHuman, w.state(1))
+	require.False(t, w.op(1).LaneFreed)
+	require.Zero(t, w.freedRecords(1))
+	require.Zero(t, w.op(1).NextAt, "it is not looked at again")
+}
