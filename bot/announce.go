@@ -109,7 +109,11 @@ func (b *Bot) sendThread(ctx context.Context, key string, owed []Owed) {
 		// the first message may stand already.
 		old := o.At.Before(b.started)
 		o.Card.Again = old && !b.resumed.has(key)
-		t, err := b.sendOwed(ctx, o)
+		var t Thread
+		err := b.survived(o.Op, func() (err error) {
+			t, err = b.sendOwed(ctx, o)
+			return err
+		})
 		now := b.clock.Now()
 		stopped := ctx.Err() != nil
 		ctx := context.WithoutCancel(ctx) // what stands in the chat is recorded, also at the end

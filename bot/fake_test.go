@@ -810,6 +810,7 @@ type chat struct {
 	mu       sync.Mutex
 	messages []*message
 	log      []string // "post PLACE TITLE", "edit PLACE TITLE"
+	lost     []string // edits after which a chat would no longer find the message
 }
 
 var _ bot.Adapter = (*chat)(nil)
@@ -866,7 +867,7 @@ func (c *chat) Edit(ctx context.Context, r bot.Ref, card bot.Card) error {
 		return &bot.PostError{Gone: true, Err: errors.New("deleted")}
 	}
 	if card.Byline != m.byline || card.Byline == "" || !slices.Contains(card.Notes, card.Byline) {
-		panic(fmt.Sprintf("the root message %q is no longer found by %q: %q", card.Title, m.byline, card.Notes))
+		c.lost = append(c.lost, fmt.Sprintf("the root message %q is no longer found by %q: %q", card.Title, m.byline, card.Notes))
 	}
 	m.card, m.edits = clone(card), m.edits+1
 	c.log = append(c.log, "edit "+m.place.String()+" "+card.Title)

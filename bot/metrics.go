@@ -14,7 +14,7 @@ type Metrics interface {
 	State(s State)
 	// Message: a message owed was sent, or failed.
 	Message(kind OwedKind, ok bool)
-	// Panic: a handler panicked.
+	// Panic: a handler or background work panicked, and the process lives on.
 	Panic()
 }
 

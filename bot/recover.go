@@ -43,14 +43,18 @@ func (b *Bot) recoverOne(ctx context.Context, op Operation) error {
 		return b.tellRequester(ctx, &op, Card{Title: "The bot was restarted. This still waits to be confirmed: " + op.Title,
 			Lines: []string{fmt.Sprintf("%s shows it with its buttons, until %s.", Code(fmt.Sprintf("op show %d", op.ID)), At(op.Expires))}})
 	case op.State == Intent:
-		op.State = Unknown
-		op.Outcome = "The bot stopped while the call was under way, so nobody knows whether it was done. It is not sent again."
-		op.NextAt = now.Add(b.scaled(settleFirst))
-		owed := b.owedUnknown(&op)
-		_, err := b.advanceOwing(ctx, "", &op, owed, Record{Kind: "state", Text: "restart after an intent"})
-		return err
+		return b.lostAnswer(ctx, op, "The bot stopped while the call was under way", "restart after an intent")
 	}
 	return nil
+}
+
+// lostAnswer makes unknown what was sent, and has no outcome on record.
+func (b *Bot) lostAnswer(ctx context.Context, op Operation, why, text string) error {
+	op.State = Unknown
+	op.Outcome = why + ", so nobody knows whether it was done. It is not sent again."
+	op.NextAt = b.clock.Now().Add(b.scaled(settleFirst))
+	_, err := b.advanceOwing(ctx, "", &op, b.owedUnknown(&op), Record{Kind: "state", Text: text})
+	return err
 }
 
 // tellRequester owes a requester one message where the command was typed, once

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -233,23 +234,36 @@ func (b *Bot) Wake() {
 	b.nudge(b.watch.wake)
 }
 
-// touch looks at one operation that is due. What fails is tried again later.
-func (b *Bot) touch(ctx context.Context, id int64) {
+// errPanic is the error of work that panicked.
+var errPanic = errors.New("panic")
+
+// survived does a piece of background work. A panic in it is its error: the
+// process lives on, and what panics is tried again like all that fails.
+func (b *Bot) survived(id int64, work func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			b.log.Error("panic in the background", "op", id, "value", b.scrub.Scrub(fmt.Sprint(v)))
+			text := b.scrub.Scrub(fmt.Sprint(v))
+			b.log.Error("panic in the background", "op", id, "value", text, "stack", string(debug.Stack()))
 			b.metrics.Panic()
-			b.putOff(ctx, id)
+			err = fmt.Errorf("%w: %s", errPanic, text)
 		}
 	}()
-	op, err := b.store.Operation(ctx, id)
-	stands := &op
-	if err == nil {
-		stands, err = b.lapse(ctx, op)
-	}
-	if err == nil {
-		err = b.step(ctx, *stands)
-	}
+	return work()
+}
+
+// touch looks at one operation that is due. What fails is tried again later.
+func (b *Bot) touch(ctx context.Context, id int64) {
+	err := b.survived(id, func() error {
+		op, err := b.store.Operation(ctx, id)
+		if err != nil {
+			return err
+		}
+		stands, err := b.lapse(ctx, op)
+		if err != nil {
+			return err
+		}
+		return b.step(ctx, *stands)
+	})
 	if err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
 		b.log.Error("operation put off", "op", id, "err", b.scrub.Scrub(err.Error()))
 		b.putOff(ctx, id)
@@ -280,6 +294,8 @@ func (b *Bot) step(ctx context.Context, op Operation) error {
 		return b.lookAtEffect(ctx, op)
 	case Following:
 		return b.poll(ctx, op)
+	case Intent: // nothing of this process waits for its answer
+		return b.lostAnswer(ctx, op, "The bot made a mistake while it took the answer", "the answer was not taken")
 	case Unknown:
 		return b.settle(ctx, op)
 	case NeedsHuman:

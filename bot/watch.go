@@ -107,14 +107,20 @@ func (b *Bot) lookAtIncidents(ctx context.Context, snap *policy.Snapshot, in *po
 		return nil
 	}
 	for _, vm := range in.Targets {
-		now, changed, err := b.readIncidents(ctx, vm.ID, of[vm.ID], in, &room)
-		if err != nil {
-			return err
-		}
-		for _, t := range now {
-			if err := b.tellIncident(ctx, snap, in, t, changed[t.Incident.ID]); err != nil {
+		err := b.survived(0, func() error {
+			now, changed, err := b.readIncidents(ctx, vm.ID, of[vm.ID], in, &room)
+			if err != nil {
 				return err
 			}
+			for _, t := range now {
+				if err := b.tellIncident(ctx, snap, in, t, changed[t.Incident.ID]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errPanic) { // a VM that panics holds up no other
+			return err
 		}
 	}
 	return nil

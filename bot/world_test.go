@@ -193,6 +193,13 @@ func newWorld(tb testing.TB, change ...func(*world, *bot.Config)) *world {
 		slack: &chat{platforms: []string{"slack"}, rows: 3}, discord: &chat{platforms: []string{"discord"}, rows: 5}, api: &api{},
 		rows: map[string]*row{}, rules: &rules{},
 	}
+	tb.Cleanup(func() {
+		for _, c := range []*chat{w.slack, w.discord} {
+			c.mu.Lock()
+			require.Empty(tb, c.lost)
+			c.mu.Unlock()
+		}
+	})
 	w.cat = w.catalogue()
 	w.policy()
 	// A loop that spins on one moment is a bug of its own: end it, and say so.

@@ -1,0 +1,76 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
+)
+
+// A card that a chat cannot draw is tried again like any other message; it ends
+// no process, and holds up no other thread.
+func TestAMessageThatPanicsHoldsUpNoOther(t *testing.T) {
+	w := newWorld(t)
+	broken := true
+	w.slack.onPost = func(_ bot.Place, key string, c bot.Card) error {
+		if broken && strings.HasPrefix(key, "root/1/") {
+			panic("oops")
+		}
+		return nil
+	}
+	w.say("ana", "vm start 4009")
+	w.say("ana", "vm start 4008")
+	w.skip(time.Minute)
+	require.Equal(t, bot.Succeeded, w.state(1))
+	require.Len(t, w.slack.roots(ops), 1, "the other's")
+	broken = false
+	w.skip(time.Hour)
+	require.Len(t, w.slack.roots(ops), 2)
+}
+
+// A panic after the answer came leaves an intent without an outcome: it is
+// unknown at once, not only after a restart, and never sent again.
+func TestAnAnswerThatIsNotTakenIsUnknown(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm stop").run = func(c *bot.Call) bot.Outcome {
+		before := w.store.before
+		w.store.before = func(method string) error {
+			if method == "Advance" {
+				w.store.before = before
+				panic("oops")
+			}
+			return nil
+		}
+		return accept(c)
+	}
+	id := w.confirmed("cho", "vm stop 4009")
+	w.due()
+	require.Equal(t, bot.Intent, w.state(id))
+	w.skip(16 * time.Second)
+	require.Contains(t, w.op(id).Outcome, "The bot made a mistake while it took the answer")
+	require.Contains(t, words(w.slack.roots(ops)[0].card), "Outcome unknown")
+	w.skip(time.Hour)
+	require.True(t, w.state(id).HoldsLane() || w.state(id).Final())
+	require.NotEqual(t, bot.Intent, w.state(id))
+	require.Equal(t, 1, w.row("vm stop").ran())
+}
+
+// A VM whose incidents cannot be drawn keeps the watch from no other.
+func TestAWatchThatPanicsOverOneVMGoesOnWithTheNext(t *testing.T) {
+	s := newSiege(t)
+	s.attack(4001, "1", true)
+	s.attack(4002, "2", true)
+	s.slack.onPost = func(_ bot.Place, _ string, c bot.Card) error {
+		if strings.Contains(c.Title, "4001") {
+			panic("oops")
+		}
+		return nil
+	}
+	s.due()
+	require.Len(t, s.said(), 1)
+	require.Contains(t, s.said()[0], "4002")
+	require.Less(t, len(s.api.asked), 5, "at the watch's own pace")
+}
