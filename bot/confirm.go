@@ -114,6 +114,10 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 	fail.Point("after_dedupe")
 	b.ack(ctx, answer)
 	fail.Point("after_request")
+	if stored.Repeated && stored.ID == 0 { // the policy has changed since
+		b.say(ctx, answer, Card{Tone: Warn, Title: "Already received, and refused then", Lines: []string{"Nothing was done. Type the command again."}})
+		return nil
+	}
 	if stored.Repeated && stored.State == Confirming && stored.Digest != "" && stored.Person == who.person {
 		b.say(ctx, answer, b.confirmCard(ctx, who, stored.Operation, policy.Answer{}))
 		return nil

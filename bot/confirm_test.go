@@ -364,3 +364,16 @@ func TestASlowPreviewIsNoDataRace(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A delivery that was refused is not begun when it comes again, whatever the
+// policy says by then.
+func TestADeliveryThatWasRefusedStaysRefused(t *testing.T) {
+	w := newWorld(t)
+	require.Contains(t, w.sayKey("k", ops, "ben", "vm stop 4001").card().Title, "Not allowed")
+	w.policy("who: [ben]", "who: [eve]")
+	again := w.sayKey("k", ops, "ben", "vm stop 4001").card()
+	require.Equal(t, "Already received, and refused then", again.Title)
+	require.Empty(t, again.Buttons)
+	_, err := w.peek(1)
+	require.ErrorIs(t, err, bot.ErrNotFound)
+}
