@@ -121,7 +121,7 @@ func list(words []string, last string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
 }
 
-// ruleIDs are the ids of rules, for records.
+// ruleID is the first of the rules that decided, and its line, for records.
 func ruleID(rules []policy.Rule) (string, int) {
 	if len(rules) == 0 {
 		return "", 0

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"hosterbot/bot"
@@ -102,4 +103,18 @@ func showAudit(ctx context.Context, c *bot.Call) (bot.Card, error) {
 		card.Table.Rows = append(card.Table.Rows, []string{fmt.Sprint(r.Seq), bot.At(r.Time), bot.Clean(who), op, describeRecord(r)})
 	}
 	return card, nil
+}
+
+// describeRecord is what an audit record says, in a few words.
+func describeRecord(r *bot.Record) string {
+	words := []string{r.Kind}
+	for _, w := range []string{r.Command, r.Target, r.Decision, string(r.State), r.Code, r.Text} {
+		if w != "" {
+			words = append(words, bot.Clean(w))
+		}
+	}
+	if r.Count > 1 {
+		words = append(words, fmt.Sprintf("× %d", r.Count))
+	}
+	return strings.Join(words, " · ")
 }

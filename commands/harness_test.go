@@ -103,7 +103,11 @@ func (s stored) Operations(_ context.Context, f bot.OperationFilter) ([]bot.Oper
 			out = append(out, op)
 		}
 	}
-	return out, nil
+	limit := f.Limit
+	if limit == 0 {
+		limit = 100
+	}
+	return out[:min(len(out), limit)], nil
 }
 
 func (s stored) Operation(_ context.Context, id int64) (bot.Operation, error) {

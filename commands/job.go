@@ -50,7 +50,7 @@ func (p *provider) jobListRow() bot.Command {
 		Words: "job list", Summary: "List the jobs, backups and orders that the bot follows or has followed", Effect: bot.EffectReads,
 		Example: "job list", List: true,
 		Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) {
-			ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Jobs: true})
+			ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Jobs: true, Limit: listed})
 			if err != nil {
 				return bot.Card{}, fmt.Errorf("list jobs: %w", err)
 			}
@@ -66,6 +66,7 @@ func (p *provider) jobListRow() bot.Command {
 					card.Table.Rows = append(card.Table.Rows, jobRow(op))
 				}
 			}
+			card.Notes = onlyNewest(ops)
 			return card, nil
 		},
 	}

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -166,18 +165,4 @@ func lockLength(c *bot.Call) time.Duration {
 		return d
 	}
 	return time.Hour
-}
-
-// describeRecord is what an audit record says, in a few words.
-func describeRecord(r *bot.Record) string {
-	words := []string{r.Kind}
-	for _, w := range []string{r.Command, r.Target, r.Decision, string(r.State), r.Code, r.Text} {
-		if w != "" {
-			words = append(words, bot.Clean(w))
-		}
-	}
-	if r.Count > 1 {
-		words = append(words, fmt.Sprintf("× %d", r.Count))
-	}
-	return strings.Join(words, " · ")
 }

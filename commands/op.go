@@ -181,7 +181,7 @@ func lastSent(op *bot.Operation) time.Time {
 }
 
 func listOperations(ctx context.Context, c *bot.Call) (bot.Card, error) {
-	f := bot.OperationFilter{Open: c.Args.Has("open")}
+	f := bot.OperationFilter{Open: c.Args.Has("open"), Limit: listed}
 	if c.Args.Has("mine") {
 		f.Person = c.Person
 	}
@@ -202,7 +202,19 @@ func listOperations(ctx context.Context, c *bot.Call) (bot.Card, error) {
 			card.Table.Rows = append(card.Table.Rows, []string{fmt.Sprint(op.ID), op.Title, state, bot.Clean(op.Person), bot.At(op.Created)})
 		}
 	}
+	card.Notes = onlyNewest(ops)
 	return card, nil
+}
+
+// listed is how many operations a list looks at, the newest first.
+const listed = 100
+
+// onlyNewest says of a list that there may be more than it shows.
+func onlyNewest(ops []bot.Operation) []string {
+	if len(ops) < listed {
+		return nil
+	}
+	return []string{fmt.Sprintf("Only the newest %d were looked at. %s shows an older one.", listed, bot.Code("op show NUMBER"))}
 }
 
 func showOperation(ctx context.Context, c *bot.Call) (bot.Card, error) {

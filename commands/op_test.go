@@ -54,3 +54,18 @@ func TestCompletionOfNumbers(t *testing.T) {
 	require.Equal(t, []string{"3"}, offers("op show", "op", "3", nil))
 	require.Empty(t, offers("op show", "op", "17", nil), "there is none")
 }
+
+// A list that leaves older ones out says so.
+func TestAListSaysThatThereMayBeMore(t *testing.T) {
+	w := start(t)
+	var ops []bot.Operation
+	for id := int64(100); id > 0; id-- {
+		ops = append(ops, bot.Operation{ID: id, State: bot.Following, Command: "dedicated order", Person: "ana", Created: w.clock.Now(), Job: &bot.Job{Since: w.clock.Now()}})
+	}
+	for _, line := range []string{"op list", "op list --open", "job list", "order list"} {
+		w.knows(ops...)
+		require.Contains(t, w.mustRead(line).Notes, "Only the newest 100 were looked at. `op show NUMBER` shows an older one.", line)
+		w.knows(ops[1:]...)
+		require.Empty(t, w.mustRead(line).Notes, line)
+	}
+}

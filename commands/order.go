@@ -19,7 +19,7 @@ func (p *provider) orderListRow() bot.Command {
 }
 
 func (p *provider) listOrders(ctx context.Context, c *bot.Call) (bot.Card, error) {
-	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Command: orderCommand})
+	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Command: orderCommand, Limit: listed})
 	if err != nil {
 		return bot.Card{}, fmt.Errorf("list orders: %w", err)
 	}
@@ -27,10 +27,11 @@ func (p *provider) listOrders(ctx context.Context, c *bot.Call) (bot.Card, error
 		Columns: []bot.Column{{Name: "Server"}, {Name: "Operation"}, {Name: "State"}, {Name: "Ordered"}, {Name: "Visible"}, {Name: "By"}},
 		Empty:   "Nothing was ordered here.",
 	}}
+	card.Notes = onlyNewest(ops)
 	owned, ownedErr := p.servers.get(ctx, only)
 	if ownedErr != nil {
 		card.Tone = bot.Warn
-		card.Notes = []string{"Which of them are visible could not be read. " + brief(ownedErr)}
+		card.Notes = append(card.Notes, "Which of them are visible could not be read. "+brief(ownedErr))
 	}
 	for i := range ops {
 		op := &ops[i]

@@ -122,6 +122,25 @@ func TestSettleACreate(t *testing.T) {
 	require.Contains(t, v.Text, "is not what was asked for: `Debian12.0`, 8 cores")
 }
 
+// However many VMs were created meanwhile, none of them is given to another
+// operation.
+func TestSettleACreateAmongMany(t *testing.T) {
+	const line = "vm create --template Debian12 --cores 1 --mem 1G --disk 10G --ips 1"
+	w := start(t)
+	w.fault("create", "request-lost")
+	c, _ := w.run(line)
+	w.clock.skip(2 * time.Minute)
+	other, _ := w.accepted(line)
+	require.Equal(t, bot.Finished, w.end(other).Phase)
+	var ops []bot.Operation // the newest first
+	for id := int64(300); id > 100; id-- {
+		ops = append(ops, bot.Operation{ID: id, Command: "vm create", State: bot.Succeeded, Created: w.clock.Now(), Made: []bot.Target{{Kind: "vm", ID: 9000 + id}}})
+	}
+	w.knows(append(ops, kept(other, 18, bot.Succeeded))...)
+	c.Bot = w.bot
+	require.Equal(t, bot.Verdict{Is: bot.Unclear, Text: "No VM has appeared in the list."}, w.settle(c))
+}
+
 func TestSettleAnOrderThatIsNowhere(t *testing.T) {
 	w := start(t)
 	c, _ := w.accepted("dedicated order 9 --template \"Debian Buster\"")

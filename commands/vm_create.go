@@ -20,6 +20,10 @@ const createLane = "account/create"
 // shows its VM only now.
 const createBefore = 24 * time.Hour
 
+// allCreates is more than there can be in that time: to miss one would give its
+// VM to another operation.
+const allCreates = 100_000
+
 func (p *provider) vmCreateRow() bot.Command {
 	return bot.Command{
 		Words: "vm create", Summary: "Create a VM", Effect: bot.EffectCosts,
@@ -188,7 +192,7 @@ func isWanted(is hoster.VMConfig, want hoster.CreateVM) bool {
 
 // takenVMs are the VMs that other operations have made.
 func (p *provider) takenVMs(ctx context.Context, c *bot.Call) ([]int, error) {
-	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Command: "vm create", Since: sent(c).Add(-createBefore)})
+	ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Command: "vm create", Since: sent(c).Add(-createBefore), Limit: allCreates})
 	if err != nil {
 		return nil, fmt.Errorf("list operations that create: %w", err)
 	}
