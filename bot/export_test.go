@@ -1,8 +1,9 @@
 package bot
 
-import "fmt"
-
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Wait is Job.wait: how long until the job is looked at again.
 func (j *Job) Wait(now time.Time, usual time.Duration, scale float64) time.Duration {
@@ -41,4 +42,15 @@ func RetryTable() string {
 %-10s → %s, and settled by reading: never sent again
 `, Accepted, "accepted; followed if there is something to follow",
 		NotSent, retrySends, Duration(retryWithin), Throttled, throttleSends, Duration(throttleWithin), Refused, NoAnswer, Unknown)
+}
+
+// Kept is how many secrets the bot holds in memory.
+func (b *Bot) Kept() int {
+	n := 0
+	for _, v := range []*vault{&b.held, &b.given} {
+		v.mu.Lock()
+		n += len(v.items)
+		v.mu.Unlock()
+	}
+	return n
 }

@@ -15,7 +15,7 @@ import (
 	"hosterbot/bot/secret"
 )
 
-// rows makes a table of so many.
+// tableOf makes a table of so many rows.
 func tableOf(n int) *bot.Table {
 	t := &bot.Table{Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}}}
 	for i := range n {
@@ -343,4 +343,25 @@ func TestCSVQuotesAFormulaBehindATab(t *testing.T) {
 		data := string(bot.TableCSV(&bot.Table{Columns: []bot.Column{{Name: "A"}}, Rows: [][]string{{cell}}}, noon))
 		require.True(t, strings.HasPrefix(data, "A\n'") || strings.HasPrefix(data, "A\n\"'"), "%q gives %q", cell, data)
 	}
+}
+
+// What nobody looks for is forgotten all the same when its time is over.
+func TestASecretThatNobodyLooksForIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, c *bot.Config) { c.Clock, c.Serial = nil, false })
+		w.row("vm reset-password").run = func(*bot.Call) bot.Outcome {
+			return bot.Outcome{Class: bot.Accepted, Done: "Reset.", Secret: secret.New(canary)}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.bot.Run(ctx) }()
+		id := w.confirmed("ana", "vm reset-password 4009", "reason", "x", "target", "4009")
+		w.press("cho", w.code(id, "approve"))
+		<-time.After(59 * time.Minute)
+		require.Equal(t, 1, w.bot.Kept())
+		<-time.After(3 * time.Minute)
+		require.Zero(t, w.bot.Kept())
+		stop()
+		require.NoError(t, <-done)
+	})
 }

@@ -124,9 +124,12 @@ func (b *Bot) loop(ctx context.Context, wake chan struct{}, work func(context.Co
 	}
 }
 
-// housekeep prunes the store now and then.
+// housekeep prunes the store now and then, and forgets secrets whose time is
+// over.
 func (b *Bot) housekeep(ctx context.Context) {
 	for b.clock.Sleep(ctx, time.Minute) == nil {
+		b.held.clean(b.clock.Now())
+		b.given.clean(b.clock.Now())
 		if err := b.store.Prune(ctx, b.clock.Now()); err != nil && ctx.Err() == nil {
 			b.log.Error("store not pruned", "err", err)
 		}
