@@ -3,7 +3,13 @@ package bot
 import (
 	"context"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 )
+
+// recoverAtOnce is how many operations are put right at once, so that they
+// share commits: a restart in a busy hour may find thousands.
+const recoverAtOnce = 64
 
 // Recover puts right what a crash left behind: an intent without an outcome is
 // unknown. It is called once, before Run.
@@ -12,16 +18,21 @@ func (b *Bot) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range open {
-		op, err := b.store.Operation(ctx, id)
-		if err != nil {
-			return err
-		}
-		if err := b.recoverOne(ctx, op); err != nil {
-			return err
-		}
+	var all errgroup.Group
+	all.SetLimit(recoverAtOnce)
+	if b.serial {
+		all.SetLimit(1)
 	}
-	return nil
+	for _, id := range open {
+		all.Go(func() error {
+			op, err := b.store.Operation(ctx, id)
+			if err != nil {
+				return err
+			}
+			return b.recoverOne(ctx, op)
+		})
+	}
+	return all.Wait()
 }
 
 // recoverOne puts one open operation right. A confirmation is private, and the
