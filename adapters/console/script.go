@@ -186,6 +186,7 @@ var colons = map[string]colon{
 			for _, line := range refused {
 				c.remark(bot.CleanMax("  "+line, policyLine)) // the end of it says what to mend
 			}
+			return refusedPolicy(refused)
 		}
 		return nil
 	}},
@@ -209,17 +210,38 @@ func staged(word string) bool {
 	return ok || strings.HasPrefix(word, ":")
 }
 
+// refusedPolicy is why a policy is not put in force. The console has said it
+// line by line, and a transcript goes on.
+type refusedPolicy []string
+
+func (r refusedPolicy) Error() string {
+	text := "the policy before it stays: " + bot.CleanMax(r[0], policyLine)
+	if n := len(r) - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d more in the terminal)", n)
+	}
+	return text
+}
+
 // Stage runs a line with a colon that somebody asked for elsewhere, such as
 // ":skip 10m". Its error is for people.
 func (c *Console) Stage(ctx context.Context, text string) error {
 	if !strings.HasPrefix(text, ":") {
 		return errNoControl
 	}
-	return c.stage(ctx, strings.TrimSpace(text))
+	return c.direction(ctx, strings.TrimSpace(text))
 }
 
 // stage runs a line that nobody in the chat says.
 func (c *Console) stage(ctx context.Context, text string) error {
+	err := c.direction(ctx, text)
+	if _, ok := errors.AsType[refusedPolicy](err); ok {
+		return nil
+	}
+	return err
+}
+
+// direction is stage, and tells also of a policy that was refused.
+func (c *Console) direction(ctx context.Context, text string) error {
 	words := strings.Fields(text)
 	what, ok := colons[words[0]]
 	if !ok {

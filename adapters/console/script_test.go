@@ -109,6 +109,7 @@ func TestScriptShowsWhyAPolicyIsRefused(t *testing.T) {
 	o.Control = &control{err: errors.New("policies.yaml:1:1: " + strings.Repeat("x", 600) + " the end")}
 	require.NoError(t, console.New(o).Script(t.Context(), "t", strings.NewReader(":policy none.yaml")))
 	require.Contains(t, out.String(), " the end)\n", "the end of it says what to mend")
+	require.ErrorContains(t, console.New(o).Stage(t.Context(), ":policy none.yaml"), "the policy before it stays: policies.yaml:1:1: x", "whoever asked for it elsewhere is told")
 }
 
 func TestScriptSaysWithoutControl(t *testing.T) {

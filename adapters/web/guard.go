@@ -16,7 +16,7 @@ import (
 // send it: the browser asks first, by OPTIONS, and gets no leave.
 const tokenHeader = "X-Hosterbot-Token"
 
-// policyHeader lets the page load its own three files and talk to its own
+// policyHeader lets the page load its own files and talk to its own
 // server, and nothing else.
 const policyHeader = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'none'; frame-ancestors 'none'; base-uri 'none'"

@@ -67,7 +67,7 @@ func TestStreamsAreGuarded(t *testing.T) {
 // TestPageIsStrict: no script, style or address but its own.
 func TestPageIsStrict(t *testing.T) {
 	s := serve(t, options())
-	for path, kind := range map[string]string{"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css", "/icon.svg": "image/svg+xml"} {
+	for path, kind := range map[string]string{"/": "text/html", "/page.js": "text/javascript", "/show.js": "text/javascript", "/page.css": "text/css", "/icon.svg": "image/svg+xml"} {
 		answer := s.request(t, http.MethodGet, path, nil, func(r *http.Request) { r.Header.Del("X-Hosterbot-Token") })
 		require.Equal(t, http.StatusOK, answer.StatusCode, path)
 		require.True(t, strings.HasPrefix(answer.Header.Get("Content-Type"), kind), path)
@@ -100,6 +100,7 @@ func TestBounds(t *testing.T) {
 		"a body without end":   {[]byte(`{"as":"ana","line":"` + strings.Repeat("x", 1<<20) + `"}`), http.StatusRequestEntityTooLarge},
 		"a field that is none": {map[string]string{"as": "ana", "line": "vm list", "admin": "yes"}, http.StatusBadRequest},
 		"no JSON":              {[]byte("vm list"), http.StatusBadRequest},
+		"something behind it":  {[]byte(`{"as":"ana","line":"vm list"}{}`), http.StatusBadRequest},
 	} {
 		status, text := s.post(t, "command", tt.body)
 		require.Equal(t, tt.status, status, name)

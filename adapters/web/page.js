@@ -1,30 +1,13 @@
-// The page of the web chat. Everything it shows it makes by textContent: what
-// a person or the provider supplied is never read as HTML.
-"use strict";
+// The page of the web chat: its streams, what each pane holds, keys, forms and
+// the command box. How a thing looks is in show.js.
+import { $, beside, call, el, face, form, message, moment, policy, summary, tick, verdict, world } from "./show.js";
 
 const token = location.hash.slice(1);
-const $ = (id) => document.getElementById(id);
 const store = {
   get(kind, key) { try { return kind.getItem("hosterbot." + key); } catch { return null; } },
   put(kind, key, value) { try { kind.setItem("hosterbot." + key, value); } catch { /* private windows keep nothing */ } },
 };
-let people = [];
-let strangers = [];
-let ahead = 0; // of the demo's clock before the machine's, in ms: time can be skipped
 let panes = [];
-
-// el makes an element: its class, its attributes, what is in it.
-function el(tag, cls, props, ...kids) {
-  const e = document.createElement(tag);
-  if (cls) e.className = cls;
-  for (const [k, v] of Object.entries(props || {})) {
-    if (k.startsWith("on")) e.addEventListener(k.slice(2), v);
-    else if (v === true) e.setAttribute(k, "");
-    else if (v !== false && v != null) e.setAttribute(k, v);
-  }
-  e.append(...kids.flat().filter((k) => k != null && k !== ""));
-  return e;
-}
 
 async function ask(what, body) {
   let r;
@@ -45,51 +28,6 @@ function closed(text) {
   $("shut-text").textContent = text || "Open the link that hosterbot demo has printed.";
   $("shut").hidden = false;
   for (const p of panes) p.stop();
-}
-
-// --- words ---
-
-const now = () => Date.now() + ahead;
-
-function length(ms) {
-  const s = Math.round(ms / 1000);
-  if (s < 60) return s + " s";
-  if (s < 600 && s % 60) return Math.floor(s / 60) + " min " + (s % 60) + " s";
-  const m = Math.round(s / 60);
-  if (m < 60) return m + " min";
-  if (m < 600 && m % 60) return Math.floor(m / 60) + " h " + (m % 60) + " min";
-  if (m < 2880) return Math.round(m / 60) + " h";
-  return Math.floor(m / 1440) + " days";
-}
-
-const clock = (d) => d.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-
-function moment(unix) {
-  const t = new Date(unix * 1000), diff = now() - unix * 1000;
-  const ago = diff < 0 ? "in " + length(-diff) : diff < 1000 ? "now" : length(diff) + " ago";
-  const today = t.toDateString() === new Date(now()).toDateString();
-  return (today ? clock(t) : t.toLocaleDateString() + " " + clock(t)) + " (" + ago + ")";
-}
-
-function spans(list) {
-  return (list || []).map((s) => {
-    if (s.at) return el("time", "", { datetime: new Date(s.at * 1000).toISOString(), "data-at": s.at }, moment(s.at));
-    return s.c != null ? el("code", "", {}, s.c) : s.t || "";
-  });
-}
-
-const flat = (list) => (list || []).map((s) => (s.at ? moment(s.at) : s.c != null ? s.c : s.t || "")).join("");
-
-const marks = { good: "✓", busy: "●", warn: "!", bad: "✗" };
-const verdicts = { allow: "✓ allowed", confirm: "● to confirm", approve: "! needs approval", deny: "✗ denied" };
-const verdict = (v) => el("span", "verdict", { "data-v": v }, verdicts[v] || v);
-
-// beside is what a choice's label says more than its value.
-const beside = (c) => (c.label || "").replace(c.value, "").replace(/^[\s·]+/, "");
-
-function face(name, big) {
-  const i = people.indexOf(name);
-  return el("span", "face" + (big ? " big" : ""), { "data-hue": strangers.includes(name) ? 5 : (i < 0 ? 5 : i % 5), "aria-hidden": "true" }, name.slice(0, 1));
 }
 
 // --- turns: a browser has six connections for all windows together ---
@@ -164,11 +102,12 @@ class Pane {
     this.root = el("section", "pane", {}, this.who, this.log, el("div", "below", {}, this.jump), this.ask, this.box, this.live);
     this.low = true;
     this.log.addEventListener("scroll", () => { this.low = this.atBottom(); if (this.low) this.jump.hidden = true; });
-    new ResizeObserver(() => { if (this.low) this.bottom(); }).observe(this.log); // a form opens, or the window gets another size
+    const held = new ResizeObserver(() => { if (this.low) this.bottom(); });
+    for (const e of [this.log, this.list]) held.observe(e); // a form opens, a table finds that it is wide, or the window gets another size
   }
 
   name() {
-    const seats = people.join(" ");
+    const seats = world.people.join(" ");
     if (this.seats === seats) {
       for (const r of this.who.querySelectorAll("input")) r.checked = r.value === this.person;
     } else this.seat(seats);
@@ -180,9 +119,9 @@ class Pane {
 
   seat(seats) {
     this.seats = seats;
-    const kids = people.map((p) => el("label", "", {},
+    const kids = world.people.map((p) => el("label", "", {},
       el("input", "vh", { type: "radio", name: this.id + "-who", value: p, checked: p === this.person, onchange: () => this.become(p) }),
-      el("span", "name", {}, face(p), p, strangers.includes(p) ? el("span", "vh", {}, " (whom the policy does not know)") : "")));
+      el("span", "name", {}, face(p), p, world.strangers.includes(p) ? el("span", "vh", {}, " (whom the policy does not know)") : "")));
     this.who.replaceChildren(el("legend", "vh", {}, "Who speaks here"), el("span", "lead", { "aria-hidden": "true" }, "You are"), ...kids);
   }
 
@@ -267,10 +206,10 @@ class Pane {
     }
     if (!name) return;
     const v = JSON.parse(data);
-    if (v.now) ahead = v.now - Date.now();
+    if (v.now) world.ahead = v.now - Date.now();
     switch (name) {
       case "hello":
-        people = v.people; strangers = v.strangers || [];
+        world.people = v.people; world.strangers = v.strangers || [];
         $("channel").textContent = v.channel;
         document.title = "hosterbot " + v.channel;
         if (v.fresh) { this.clear(); this.quiet = true; if (this.index === 0) $("calls").replaceChildren(); }
@@ -292,29 +231,30 @@ class Pane {
   message(v) {
     const stay = this.atBottom();
     let m = this.messages.get(v.id);
+    const first = !m;
     if (v.gone) {
       if (m) { m.li.remove(); this.messages.delete(v.id); }
       return;
     }
     const before = m ? m.summary : "";
-    if (!m) {
-      m = { li: el("li", "", { tabindex: "-1" }), thread: null };
+    if (first) {
+      m = { li: el("li", "", { tabindex: "-1" }), thread: null, number: v.number, root: v.root };
       m.li.id = this.id + "-" + v.id;
-      m.number = v.number;
       this.messages.set(v.id, m);
       const root = v.root && this.messages.get(v.root);
-      if (root) {
-        if (!root.thread) { root.thread = el("ol", "thread", { "aria-label": "Thread" }); this.render(root.view, root); }
-        root.thread.append(m.li);
-      } else this.place(m);
+      if (root) this.answers(root, m);
+      else this.place(m, this.list);
       if (!this.quiet) {
         m.li.classList.add("fresh");
         m.li.addEventListener("animationend", (e) => { if (e.target === m.li) m.li.classList.remove("fresh"); });
       }
     }
     m.view = v;
+    if (first && !v.root) { // what was edited last comes last: its thread may be here already
+      for (const line of this.messages.values()) if (line.root === v.id && line.li.parentNode === this.list) this.answers(m, line);
+    }
     const held = m.li.contains(document.activeElement) && document.activeElement !== m.li;
-    this.render(v, m);
+    message(v, m, { press: (b, button) => this.press(v.id, b, button), save: () => this.save(v) });
     if (held) (m.li.querySelector(".buttons button") || m.li).focus({ preventScroll: true });
     m.summary = summary(v);
     if (!this.quiet && m.summary && m.summary !== before) this.live.textContent = (v.to ? "Only you see this: " : "") + m.summary;
@@ -322,85 +262,23 @@ class Pane {
     else if (!this.quiet && !before) this.jump.hidden = false;
   }
 
+  // answers puts a message into the thread of another.
+  answers(root, m) {
+    if (!root.thread) {
+      root.thread = el("ol", "thread", { "aria-label": "Thread" });
+      const main = root.li.querySelector(":scope > .main");
+      if (main) main.append(root.thread);
+    }
+    this.place(m, root.thread);
+  }
+
   // place puts a message where its number belongs: of several streams the
   // order is that in which things were said.
-  place(m) {
-    let after = this.list.lastElementChild;
+  place(m, list) {
+    let after = list.lastElementChild;
     while (after && after.dataset.number && Number(after.dataset.number) > m.number) after = after.previousElementSibling;
     m.li.dataset.number = m.number;
-    after ? after.after(m.li) : this.list.append(m.li);
-  }
-
-  render(v, m) {
-    const fresh = m.li.classList.contains("fresh") ? " fresh" : "";
-    if (v.stage) {
-      m.li.className = "stage" + fresh;
-      m.li.replaceChildren(stages(v.stage));
-      return;
-    }
-    m.li.className = "msg" + (v.to ? " private" : "") + fresh;
-    const at = new Date(v.at);
-    const head = el("div", "head", {});
-    if (v.line) head.append(el("span", "by", {}, v.to));
-    else head.append(el("span", "by", {}, "hosterbot"));
-    head.append(el("time", "at", { datetime: at.toISOString() }, clock(at)));
-    if (v.to) head.append(el("span", "badge", {}, "Only " + v.to + " sees this"));
-    if (v.place) head.append(el("span", "where", { title: v.place }, "in " + v.place.split(":")[0]));
-    if (v.copies) head.append(el("span", "where", { title: v.copies.join(", ") }, "also in " + [...new Set(v.copies.map((c) => c.split(":")[0]))].join(", ")));
-    const main = el("div", "main", {}, head);
-    if (v.line) main.append(el("p", "typed", {}, el("code", "", {}, "/" + v.line)));
-    if (v.card) main.append(this.card(v, m));
-    if (v.file) main.append(this.file(v));
-    if (v.busy) main.append(el("p", "working", {}, el("i"), el("i"), el("i"), "working"));
-    if (v.note) main.append(el("p", "notes", {}, v.note));
-    if (m.thread) main.append(m.thread);
-    const icon = v.line ? face(v.to, true) : el("img", "face big", { src: "/icon.svg", alt: "" });
-    m.li.replaceChildren(icon, main);
-  }
-
-  card(v, m) {
-    const c = v.card;
-    const box = el("div", "card", { "data-tone": c.tone });
-    if (c.title && c.title.length) box.append(el("p", "title", {}, marks[c.tone] ? el("span", "mark", { "aria-hidden": "true" }, marks[c.tone]) : "", spans(c.title)));
-    if (c.lines) box.append(el("div", "", {}, c.lines.map((l) => el("p", "", {}, spans(l)))));
-    if (c.fields) box.append(el("dl", "", {}, c.fields.flatMap((f) => [el("dt", "", {}, spans(f.label)), el("dd", "", {}, spans(f.value))])));
-    if (c.table) box.append(c.table.rows.length ? table(c.table, flat(c.title)) : el("p", "", {}, spans(c.table.empty)));
-    if (c.bar) {
-      if (!m.bar) {
-        m.bar = el("div", "bar", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, el("i"));
-        m.barText = el("p", "bar-text", {});
-      }
-      m.bar.classList.toggle("unknown", c.bar.percent < 0);
-      m.bar.setAttribute("aria-label", flat(c.title) || "Progress");
-      if (c.bar.percent >= 0) m.bar.setAttribute("aria-valuenow", c.bar.percent); else m.bar.removeAttribute("aria-valuenow");
-      const inner = m.bar.firstChild;
-      requestAnimationFrame(() => requestAnimationFrame(() => { inner.style.width = c.bar.percent >= 0 ? c.bar.percent + "%" : ""; }));
-      m.since = now() - c.bar.elapsed;
-      box.append(m.bar, m.barText);
-      this.tick(m);
-    } else m.bar = m.barText = null;
-    for (const s of c.secrets || []) box.append(secret(s));
-    if (c.mentions) box.append(el("p", "mentions", {}, c.mentions.map((n) => "@" + n).join(" ")));
-    if (c.notes) box.append(el("div", "notes", {}, c.notes.map((l) => el("p", "", {}, spans(l)))));
-    if (c.buttons) box.append(el("div", "buttons", {}, c.buttons.map((b) => el("button", "btn " + (b.style || ""), { type: "button", onclick: (e) => this.press(v.id, b, e.currentTarget) }, b.label))));
-    return box;
-  }
-
-  tick(m) {
-    if (!m || !m.barText || !m.view && !m.bar) return;
-    const b = (m.view || {}).card && m.view.card.bar;
-    if (!b) return;
-    const elapsed = Math.max(now() - m.since, 0), parts = [];
-    if (b.percent >= 0) parts.push(b.percent + " %");
-    if (b.word) parts.push(b.word);
-    parts.push(length(elapsed) + (b.expected > elapsed ? " of about " + length(b.expected) : ""));
-    m.barText.textContent = parts.join(" · ");
-  }
-
-  file(v) {
-    const f = v.file;
-    return el("div", "card", {}, el("p", "title", {}, f.title || f.name), el("pre", "mono", { tabindex: "0", "aria-label": "The beginning of " + f.name }, f.head + (f.more ? "\n… (" + f.more + " lines more)" : "")),
-      el("div", "buttons", {}, el("button", "btn", { type: "button", onclick: () => this.save(v) }, "Save " + f.name)));
+    after ? after.after(m.li) : list.prepend(m.li);
   }
 
   async save(v) {
@@ -428,51 +306,13 @@ class Pane {
       return;
     }
     this.form = f;
-    const id = this.id + "-" + f.id, inputs = {};
-    const fields = f.fields || [];
-    const values = () => Object.fromEntries(fields.map((x) => [x.name, inputs[x.name].value]));
-    const rows = fields.map((x) => {
-      const fid = id + "-" + x.name;
-      const about = [x.hint ? fid + "-hint" : "", x.error ? fid + "-error" : ""].join(" ").trim();
-      const common = { id: fid, required: x.required, "aria-describedby": about || null, "aria-invalid": x.error ? "true" : null, maxlength: x.max || 4000 };
-      let input;
-      if (x.choices && !x.lookup) {
-        input = el("select", "", { ...common, maxlength: null }, x.required && x.value ? [] : el("option", "", { value: "" }, x.required ? "Choose …" : "–"),
-          x.choices.map((c) => el("option", "", { value: c.value }, c.label || c.value)));
-      } else if (x.long) input = el("textarea", "", { ...common, rows: "3" });
-      else input = el("input", "", { ...common, type: x.secret ? "password" : "text", autocomplete: x.secret ? "new-password" : "off", spellcheck: "false" });
-      input.value = x.value || "";
-      inputs[x.name] = input;
-      let list = null;
-      if (x.lookup) {
-        list = el("datalist", "", { id: fid + "-list" }, (x.choices || []).map(option));
-        input.setAttribute("list", fid + "-list");
-        let wait;
-        input.addEventListener("input", () => {
-          clearTimeout(wait);
-          wait = setTimeout(async () => {
-            const vals = Object.fromEntries(fields.filter((y) => !y.secret).map((y) => [y.name, inputs[y.name].value]));
-            try { list.replaceChildren(...((await ask("choices", { as: this.person, form: f.id, field: x.name, values: vals })).choices || []).map(option)); } catch { /* it is typed then */ }
-          }, 150);
-        });
-      }
-      return el("div", "field", {}, el("label", "", { for: fid }, x.label, x.required ? "" : el("span", "help", {}, " (optional)")),
-        input, list, x.hint ? el("div", "help", { id: fid + "-hint" }, x.hint) : null, x.error ? el("div", "wrong", { id: fid + "-error" }, x.error) : null);
+    const { box, first } = form(f, this.id + "-" + f.id, {
+      submit: async (values, wrong) => { try { await ask("submit", { as: this.person, form: f.id, values }); } catch (e) { wrong(e.message); } },
+      close: async () => { try { await ask("dismiss", { as: this.person, form: f.id }); } catch (e) { this.fail(e); } },
+      choices: async (field, values) => (await ask("choices", { as: this.person, form: f.id, field, values })).choices || [],
     });
-    const close = async () => { try { await ask("dismiss", { as: this.person, form: f.id }); } catch (e) { this.fail(e); } };
-    const form = el("form", "ask", {
-      "aria-labelledby": id + "-title", onkeydown: (e) => { if (e.key === "Escape") { e.preventDefault(); close(); } },
-      onsubmit: async (e) => {
-        e.preventDefault();
-        try { await ask("submit", { as: this.person, form: f.id, values: values() }); } catch (err) { wrong.textContent = err.message; wrong.hidden = false; }
-      },
-    });
-    const wrong = el("p", "error", { role: "alert", hidden: true });
-    form.append(el("h2", "", { id: id + "-title" }, f.title || ""), f.text && f.text.length ? el("p", "", {}, spans(f.text)) : "", ...rows, wrong,
-      el("div", "buttons", {}, el("button", "btn primary", { type: "submit" }, f.submit || "Send"), el("button", "btn", { type: "button", onclick: close }, "Close")));
-    this.ask.replaceChildren(form);
-    const first = fields.find((x) => x.error) || fields[0];
-    if (first && (active === this || !active)) inputs[first.name].focus();
+    this.ask.replaceChildren(box);
+    if (first && (active === this || !active)) first.focus();
     this.live.textContent = "A form is open: " + (f.title || "");
   }
 
@@ -497,6 +337,7 @@ class Pane {
   show(choices, g) {
     this.hint.replaceChildren(...(g.verdict ? [verdict(g.verdict)] : []), el("span", "usage mono", {}, g.usage || g.problem || ""));
     policy(this.person, this.input.value.trim(), g);
+    if (choices.length === 1 && this.input.value.endsWith(" " + choices[0].value)) choices = []; // it stands there already
     this.choices = choices;
     this.at = -1;
     const open = choices.length > 0 && document.activeElement === this.input && !this.shutFor(this.input.value);
@@ -567,72 +408,6 @@ class Pane {
 
 let active = null;
 
-const option = (c) => el("option", "", { value: c.value }, c.label || c.value);
-
-function table(t, title) {
-  const wide = t.columns.map((_, i) => t.rows.some((r) => flat(r[i]).length > 42));
-  const head = el("thead", "", {}, el("tr", "", {}, t.columns.map((c) => el("th", c.right ? "right" : "", { scope: "col" }, spans(c.name)))));
-  const body = el("tbody", "", {}, t.rows.map((r) => el("tr", "", {}, r.map((cell, i) => el("td", (t.columns[i].right ? "right " : "") + (wide[i] ? "wrap" : ""), {}, spans(cell))))));
-  return el("div", "scroll", { tabindex: "0", role: "region", "aria-label": "Table: " + (title || "rows") }, el("table", "", {}, head, body));
-}
-
-function secret(s) {
-  const web = s.link && /^https?:\/\//.test(s.value);
-  return el("div", "secret", {}, el("strong", "", {}, s.label),
-    web ? el("a", "mono", { href: s.value, target: "_blank", rel: "noopener noreferrer" }, s.value) : el("span", "mono", {}, s.value),
-    web ? "" : el("button", "btn", { type: "button", onclick: (e) => { navigator.clipboard.writeText(s.value); e.currentTarget.textContent = "Copied"; } }, "Copy"),
-    el("small", "", {}, "Shown once, to you only. It is gone when the page is loaded again."));
-}
-
-function summary(v) {
-  if (v.stage) return stages(v.stage);
-  if (v.file) return "A file: " + v.file.name;
-  if (!v.card) return v.note || "";
-  const c = v.card;
-  return [flat(c.title), ...(c.lines || []).slice(0, 2).map(flat)].filter(Boolean).join(". ");
-}
-
-function stages(line) {
-  const [word, ...rest] = line.split(" ");
-  switch (word) {
-    case ":skip": return rest.join(" ") + " later";
-    case ":restart": return "The bot was stopped and started again";
-    case ":fault": return "The provider’s next " + rest[0] + ": " + rest.slice(1).join(" ");
-    case ":policy": return "Another policy: " + rest.join(" ");
-  }
-  return line;
-}
-
-// --- the panels ---
-
-function policy(person, line, g) {
-  const box = $("policy");
-  if (!line || (!g.usage && !g.verdict && !g.problem)) {
-    if (box.childElementCount && !box.querySelector(".begin")) return; // the last one stays until there is another
-    box.replaceChildren(el("p", "quiet begin", {}, "Begin to type a command: here stands who may run it, what would be asked first, and by which lines of the policy."));
-    return;
-  }
-  const kids = [el("p", "asked", {}, el("strong", "", {}, person), " · ", el("code", "", {}, line))];
-  if (g.verdict) kids.push(el("p", "big-verdict", {}, verdict(g.verdict), g.effect ? el("span", "quiet", {}, "effect: " + g.effect) : ""));
-  if (g.summary) kids.push(el("p", "quiet", {}, g.summary + "."));
-  if (g.problem) kids.push(el("p", "quiet", {}, g.problem));
-  if (g.people && g.people.length) {
-    kids.push(el("table", "people", {}, el("thead", "", {}, el("tr", "", {}, el("th", "", { scope: "col" }, "The same line from"), el("th", "right", { scope: "col" }, "is"))),
-      el("tbody", "", {}, g.people.map((p) => el("tr", p.person === person ? "me" : "", {}, el("td", "", {}, el("span", "name", {}, face(p.person), p.person)), el("td", "", {}, verdict(p.verdict)))))));
-  }
-  if (g.lines && g.lines.length) kids.push(el("ul", "why", {}, g.lines.map((l) => el("li", "", {}, l))));
-  box.replaceChildren(...kids);
-}
-
-function call(c) {
-  const list = $("calls");
-  const ok = c.status >= 200 && c.status < 300;
-  list.prepend(el("li", "call" + (c.mutating ? " changes" : ""), {}, el("span", "method mono", {}, c.method), el("span", "path mono", {}, c.path.replace(/^\/api\/v1\/(datacenter\/)?/, "")),
-    el("span", "took", {}, el("span", "status", { "data-ok": ok ? "yes" : "no" }, c.status ? String(c.status) : "no answer"), c.took ? " " + c.took + " ms" : ""),
-    c.note ? el("span", "more", {}, c.note) : ""));
-  while (list.children.length > 300) list.lastElementChild.remove();
-}
-
 function state() {
   const shown = panes.filter((p) => p.abort);
   const waits = panes.some((p) => !p.waits.hidden && p.root.isConnected);
@@ -696,8 +471,7 @@ async function begin() {
   if (!token) return closed("Open the link that hosterbot demo has printed: it ends in # and a long word.");
   let who;
   try { who = await ask("people", {}); } catch (e) { if ($("shut").hidden) closed(e.message); return; }
-  people = who.people;
-  strangers = who.strangers || [];
+  const people = world.people = who.people, strangers = world.strangers = who.strangers || [];
   const known = people.filter((p) => !strangers.includes(p));
   const kept = (i) => { const p = store.get(sessionStorage, "who" + i); return people.includes(p) ? p : null; };
   panes = [new Pane(0, kept(0) || known[0] || people[0]), new Pane(1, kept(1) || known[known.length - 1] || people[0])];
@@ -705,7 +479,7 @@ async function begin() {
   arrange();
   panes[0].input.focus({ preventScroll: true });
   setInterval(() => {
-    for (const p of panes) for (const m of p.messages.values()) if (m.bar) p.tick(m);
+    for (const p of panes) for (const m of p.messages.values()) if (m.bar) tick(m);
     for (const t of document.querySelectorAll("time[data-at]")) t.textContent = moment(Number(t.dataset.at));
   }, 1000);
   // A page that nobody looks at gives its streams back: a browser has six
@@ -720,7 +494,7 @@ async function begin() {
   document.addEventListener("keydown", (e) => {
     if (e.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) { e.preventDefault(); (active || panes[0]).input.focus(); }
     const n = e.altKey && !e.ctrlKey && !e.metaKey ? Number(e.key) : 0;
-    if (n >= 1 && n <= people.length) { e.preventDefault(); (active || panes[0]).become(people[n - 1]); }
+    if (n >= 1 && n <= world.people.length) { e.preventDefault(); (active || panes[0]).become(world.people[n - 1]); }
   });
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -24,6 +25,8 @@ var (
 	pageCSS []byte
 	//go:embed page.js
 	pageJS []byte
+	//go:embed show.js
+	showJS []byte
 	//go:embed icon.svg
 	iconSVG []byte
 )
@@ -33,6 +36,7 @@ func (w *Web) routes() *http.ServeMux {
 	mux.HandleFunc("GET /{$}", static("text/html; charset=utf-8", pageHTML))
 	mux.HandleFunc("GET /page.css", static("text/css; charset=utf-8", pageCSS))
 	mux.HandleFunc("GET /page.js", static("text/javascript; charset=utf-8", pageJS))
+	mux.HandleFunc("GET /show.js", static("text/javascript; charset=utf-8", showJS))
 	mux.HandleFunc("GET /icon.svg", static("image/svg+xml", iconSVG))
 	mux.HandleFunc("GET /api/events", w.guarded(w.events))
 	for name, do := range map[string]func(*Web, context.Context, *asked) (any, error){
@@ -90,6 +94,10 @@ func (w *Web) post(do func(*Web, context.Context, *asked) (any, error)) http.Han
 				fail(rw, refused(http.StatusRequestEntityTooLarge, "That is more than fits here."))
 				return
 			}
+			fail(rw, refused(http.StatusBadRequest, "This request cannot be read."))
+			return
+		}
+		if _, err := d.Token(); err != io.EOF { // something stands behind it
 			fail(rw, refused(http.StatusBadRequest, "This request cannot be read."))
 			return
 		}

@@ -8,13 +8,14 @@
 //
 // One request: guard.go lets it in or not, receive.go makes a bot.Request of
 // it, send.go takes the answer, render.go says what the page is told of it,
-// and stream.go tells it. The page is page.html, page.css and page.js, without
-// a build step; it shows what it is told by textContent alone.
+// and stream.go tells it. The page is page.html, page.css, page.js (streams,
+// panes, keys) and show.js (how each thing looks), without a build step; it
+// shows what it is told by textContent alone.
 //
 // The state is kept, not the events: a stream that was away is told what has
 // changed since, and a slow one skips what is no longer true.
 //
-// To add a part of a card: view in render.go, and card in page.js.
+// To add a part of a card: view in render.go, and card in show.js.
 package web
 
 import (

@@ -204,7 +204,7 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	width, height := size(p, terminal)
 	d.console = console.New(console.Options{
 		In: p.in, Out: p.out, Terminal: terminal, Color: terminal && colored(p.env),
-		Width: width, Height: height, Home: bot.Place{Place: home}, Channel: "#ops", Platforms: []string{"slack", "discord", "demo"},
+		Width: width, Height: height, Home: bot.Place{Place: home}, Channel: channelName, Platforms: []string{"slack", "discord", "demo"},
 		People: append(d.policy.Current().People(), stranger(d.policy.Current())...), Clock: d.clock, Control: d,
 		Session: fmt.Sprint(time.Now().UnixNano()), // not the script's clock: a store that is kept knows its keys
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,9 @@ import (
 // webAddress is where the demo serves its page if nothing else is said.
 const webAddress = "127.0.0.1:8090"
 
+// channelName is what the channel of the demo is called.
+const channelName = "#ops"
+
 // newWeb makes the web chat of the demo.
 func (d *demo) newWeb(home bot.Place) (*web.Web, error) {
 	catalogue, err := commands.Catalogue(nil, nil) // nothing is called: it is there to be asked
@@ -29,7 +33,7 @@ func (d *demo) newWeb(home bot.Place) (*web.Web, error) {
 	}
 	strangers := stranger(d.policy.Current())
 	return web.New(web.Options{
-		Home: home, Channel: "#ops", Platforms: []string{"slack", "discord", "demo"},
+		Home: home, Channel: channelName, Platforms: []string{"slack", "discord", "demo"},
 		People: append(d.policy.Current().People(), strangers...), Strangers: strangers, Clock: d.clock,
 		Session: fmt.Sprint(time.Now().UnixNano()),
 		Guide:   (&guide{d: d, catalogue: catalogue, home: home}).about,
@@ -158,12 +162,28 @@ func (g *guide) about(ctx context.Context, person, line string) web.Guide {
 		if i == 0 {
 			_, l, _ = strings.Cut(l, ": ") // the verdict stands there by itself
 		}
-		out.Lines = append(out.Lines, bot.Clean(l))
+		out.Lines = append(out.Lines, bot.Clean(g.named(l)))
 	}
 	for _, name := range append(snap.People(), stranger(snap)...) {
 		out.People = append(out.People, web.Ruling{Person: name, Verdict: verdictOf(snap, cmd, ask(name))})
 	}
 	return out
+}
+
+// channelIDs finds the channels that a line of the policy names.
+var channelIDs = regexp.MustCompile(`\b(slack|discord):[^\s/]+/([A-Za-z0-9]+)`)
+
+// named calls channels what people call them: the demo's by its name, others
+// by their platform and the end of their ID.
+func (g *guide) named(line string) string {
+	return channelIDs.ReplaceAllStringFunc(line, func(id string) string {
+		if id == g.home.Place.String() {
+			return channelName
+		}
+		part := channelIDs.FindStringSubmatch(id)
+		name := map[string]string{"slack": "Slack", "discord": "Discord"}[part[1]]
+		return "the " + name + " channel …" + part[2][max(0, len(part[2])-4):]
+	})
 }
 
 // verdictOf is the policy's word, and confirm where the bot itself asks.
