@@ -107,6 +107,8 @@ func openHint(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a file is made, a folder is not
 		return fmt.Errorf("%w: make the folder, or set HOSTERBOT_STORE to another", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: give the file and its folder to the user of the bot", err)
 	case errors.Is(err, store.ErrDamaged):
 		return fmt.Errorf("%w: restore the last backup with hosterbot store restore FILE", err)
 	}
