@@ -159,15 +159,15 @@ func (c *Chain) anchored() error {
 	return nil
 }
 
-// errWrongKey: not one record was sealed with the key.
-var errWrongKey = errors.New("no record verifies: is HOSTERBOT_AUDIT_KEY the right one?")
+// ErrWrongKey: not one record was sealed with the key.
+var ErrWrongKey = errors.New("no record verifies: is HOSTERBOT_AUDIT_KEY the right one?")
 
 // End returns the last record and how many there are, or in a sentence the
-// first that is wrong.
+// first that is wrong; ErrWrongKey, where the key did not seal any.
 func (c *Chain) End() (Anchor, error) {
 	switch {
 	case c.read && !c.any:
-		return Anchor{}, errWrongKey
+		return Anchor{}, ErrWrongKey
 	case c.found != nil:
 		return Anchor{}, c.found
 	case c.top.Seq > c.end.Seq:

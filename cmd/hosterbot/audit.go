@@ -49,8 +49,12 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	end, err := chain.End()
-	if err != nil {
+	switch {
+	case err != nil:
 		return exit(exitFailed, fmt.Errorf("the audit log is not whole: %w", err))
+	case c.Anchors != "" && len(anchors) == 0:
+		return exit(exitFailed, fmt.Errorf("%s are whole, but %s holds no line with audit-anchor, so nothing shows whether newer records were cut off. %s",
+			plural(int(end.Count), "record"), c.source(), whenAnchored))
 	}
 	noun, mac := "records", end.MAC
 	if end.Count == 1 {
@@ -63,28 +67,65 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 	return nil
 }
 
+// whenAnchored says what to do without an anchor.
+const whenAnchored = "The bot logs one every 64 records, every hour in which there were some, and when it stops: " +
+	"try again then, or without --anchors. If it has logged one already, name that log; HOSTERBOT_LOG has to be info or debug for it"
+
+// source names what the anchors are read from.
+func (c *auditVerifyCmd) source() string {
+	if c.Anchors == "-" {
+		return "standard input"
+	}
+	return c.Anchors
+}
+
 // anchors reads the anchors that are given; nil if none are.
 func (c *auditVerifyCmd) anchors(p *program) ([]bot.Anchor, error) {
 	if c.Anchors == "" {
 		return nil, nil
 	}
-	in, name := io.Reader(p.in), "standard input"
+	in := io.Reader(p.in)
 	if c.Anchors != "-" {
 		f, err := os.Open(c.Anchors)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
-		in, name = f, c.Anchors
+		in = f
 	}
 	anchors, err := bot.ParseAnchors(in)
-	if err == nil && len(anchors) == 0 {
-		err = errors.New("it holds no anchor: expected lines with audit-anchor SEQ MAC COUNT, as the bot logs them")
-	}
 	if err != nil {
-		return nil, fmt.Errorf("anchors of %s: %w", name, err)
+		return nil, fmt.Errorf("anchors of %s: %w", c.source(), err)
 	}
 	return anchors, nil
+}
+
+// keyFits returns an error where the key sealed neither the first nor the newest
+// record of a store. One record that was changed is none: audit verify names it.
+func keyFits(ctx context.Context, st bot.Store, key []byte) error {
+	chain := bot.NewChain(key, nil)
+	next := func(after uint64) error {
+		err := st.Sealed(ctx, after, func(s bot.Sealed) error {
+			chain.Add(s)
+			return errEnough
+		})
+		if errors.Is(err, errEnough) {
+			err = nil
+		}
+		return err
+	}
+	if err := next(0); err != nil {
+		return err
+	}
+	if newest, err := st.Audit(ctx, bot.AuditFilter{Limit: 1}); err == nil && len(newest) > 0 && newest[0].Seq > 1 {
+		if err := next(newest[0].Seq - 1); err != nil {
+			return err
+		}
+	}
+	if _, err := chain.End(); errors.Is(err, bot.ErrWrongKey) {
+		return errors.New("HOSTERBOT_AUDIT_KEY is not the key of this store: expected the one that its audit log was begun with")
+	}
+	return nil
 }
 
 // errEnough ends a walk through the log that has seen what it needs.

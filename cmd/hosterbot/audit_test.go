@@ -159,7 +159,7 @@ func TestAuditVerifyWithAnchors(t *testing.T) {
 		"all there":        {env, log, exitFine, "6 records, whole; head 6 " + newest.MAC},
 		"the tail is cut":  {oldEnv, log, exitFailed, "the tail is cut: the log ends with record 5 (2026-11-25 12:00:00 UTC), and an anchor names record 6"},
 		"another MAC":      {env, forged.String(), exitFailed, "record 3 (2026-11-23 12:00:00 UTC) is not the one that was anchored"},
-		"text without one": {env, "audit-anchor soon", exitFailed, "it holds no anchor"},
+		"text without one": {env, "audit-anchor soon", exitFailed, "6 records are whole, but " + filepath.Join(dir, "anchors") + " holds no line with audit-anchor, so nothing shows whether newer records were cut off. The bot logs one every 64 records"},
 	} {
 		out, code := command(t, tc.env, "audit", "verify", "--anchors", file(tc.text))
 		require.Equal(t, tc.code, code, "%s: %s", name, out)
@@ -400,6 +400,51 @@ func TestARestoredStoreNeedsToBeAccepted(t *testing.T) {
 	out, code = startRun(t, env)()
 	require.Equal(t, exitFine, code, "the next start is like any other: %s", out)
 	require.NotContains(t, out, "older than it was")
+}
+
+// TestAKeyOfAnotherStoreEndsTheStart before it seals a record that nobody could
+// verify. A record that was changed does not: verify names it.
+func TestAKeyOfAnotherStoreEndsTheStart(t *testing.T) {
+	path, env := auditStore(t)
+	for name, value := range good() {
+		if env[name] == "" {
+			env[name] = value
+		}
+	}
+	env["HOSTERBOT_POLICY"], env["HOSTERBOT_LISTEN"] = "../../policies.yaml", "off"
+	env["SLACK_BOT_TOKEN"], env["SLACK_APP_TOKEN"], env["SLACK_API_URL"] = "xoxb-canary", "xapp-canary", "http://127.0.0.1:1/"
+	env["HOSTERBOT_AUDIT_KEY"] = "canary: another"
+	out, code := command(t, env, "run")
+	require.Equal(t, exitConfig, code, out)
+	require.Contains(t, out, "HOSTERBOT_AUDIT_KEY is not the key of this store: expected the one that its audit log was begun with")
+	require.NotContains(t, out, "canary")
+
+	env["HOSTERBOT_AUDIT_KEY"] = "k"
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(file, []byte(`"text":"one"`), []byte(`"text":"own"`)), 0o600))
+	out, code = command(t, env, "audit", "verify")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "record 1 ")
+	out, code = startRun(t, env)()
+	require.Equal(t, exitFine, code, out)
+}
+
+// TestAnAddressThatIsTakenIsSaidWithItsSetting and with what is expected.
+func TestAnAddressThatIsTakenIsSaidWithItsSetting(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	env := good()
+	env["HOSTERBOT_STORE"], env["HOSTERBOT_POLICY"] = "bolt:"+filepath.Join(t.TempDir(), "s.db"), "../../policies.yaml"
+	env["SLACK_BOT_TOKEN"], env["SLACK_SIGNING_SECRET"], env["SLACK_API_URL"] = "xoxb-canary", "sign-canary", "http://127.0.0.1:1/"
+	taken, free := l.Addr().String(), "127.0.0.1:0"
+	for name, at := range map[string][2]string{"HOSTERBOT_LISTEN": {taken, free}, "HOSTERBOT_CHAT_LISTEN": {free, taken}} {
+		env["HOSTERBOT_LISTEN"], env["HOSTERBOT_CHAT_LISTEN"] = at[0], at[1]
+		out, code := command(t, env, "run")
+		require.Equal(t, exitConfig, code, out)
+		require.Contains(t, out, name+" is \""+taken+"\": bind: address already in use: expected an address of this machine, and a port that no other program has (is another hosterbot running?)")
+	}
 }
 
 func TestTheAuditChannelIsOfAChatThatRuns(t *testing.T) {

@@ -65,9 +65,6 @@ func binary(t *testing.T) string {
 // atOnce bounds how many crash cases run side by side.
 var atOnce = make(chan struct{}, 3)
 
-// demoKey is the audit key of the demo.
-const demoKey = "demo: not a secret"
-
 // deed is one operation, and how the provider's side tells whether it was done.
 type deed struct {
 	name   string

@@ -46,6 +46,9 @@ const pipeWidth = 120
 // demoSeed makes every demo the same.
 const demoSeed = 1
 
+// demoKey seals the audit log of every demo.
+const demoKey = "demo: not a secret"
+
 type demoCmd struct {
 	Policy   string `placeholder:"FILE" help:"A policy of your own instead of the example."`
 	Script   string `placeholder:"FILE" help:"Play a transcript instead; - is standard input."`
@@ -222,7 +225,7 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	if !c.scripted() && !terminal {
 		log = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	}
-	d.parts.store, d.parts.auditKey = address, []byte("demo: not a secret")
+	d.parts.store, d.parts.auditKey = address, []byte(demoKey)
 	d.parts.clock, d.parts.log, d.parts.policy = d.clock, log, d.policy
 	d.parts.chats = []bot.Adapter{d.console}
 	if d.web != nil {

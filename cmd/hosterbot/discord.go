@@ -5,9 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 
@@ -71,9 +69,9 @@ func (c *config) serveChats(ctx context.Context, chats []bot.Adapter, log *slog.
 		served <- nil
 		return served, nil
 	}
-	l, err := net.Listen("tcp", c.ChatListen)
+	l, err := listenAt("HOSTERBOT_CHAT_LISTEN", c.ChatListen, "")
 	if err != nil {
-		return nil, exit(exitConfig, fmt.Errorf("HOSTERBOT_CHAT_LISTEN is %q: %w", clip(c.ChatListen), err))
+		return nil, err
 	}
 	log.Info("chats are served", "address", l.Addr().String())
 	go func() { served <- serve(ctx, l, mux, writeFor) }()

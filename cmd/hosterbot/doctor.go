@@ -150,23 +150,18 @@ func examineStore(address string, key secret.Secret) bot.Check {
 			return path + " is of an older hosterbot: the next hosterbot run migrates it, and keeps it as it is now", nil
 		}
 		if err != nil {
-			return "", err
+			return "", openHint(err)
 		}
 		defer st.Close()
+		if why := st.Rollback(); why != "" {
+			return "", fmt.Errorf("%s is older than it was: %s. If that is meant, start it once with hosterbot run --accept-rollback", path, why)
+		}
 		text := path + " can be opened"
 		if key.IsZero() {
 			return text, nil
 		}
-		chain := bot.NewChain([]byte(key.Reveal()), nil)
-		err = st.Sealed(ctx, 0, func(s bot.Sealed) error {
-			chain.Add(s)
-			return errEnough // the first tells whether the key is the one
-		})
-		if err != nil && !errors.Is(err, errEnough) {
+		if err := keyFits(ctx, st, []byte(key.Reveal())); err != nil {
 			return "", err
-		}
-		if _, err := chain.End(); err != nil {
-			return "", fmt.Errorf("HOSTERBOT_AUDIT_KEY is not the key of this store, or its first audit record was changed (%w): set the key that it was made with", err)
 		}
 		return text + ", and HOSTERBOT_AUDIT_KEY fits", nil
 	}}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/bot"
 	"hosterbot/commands/hoster/hostersim"
 	"hosterbot/store"
 )
@@ -107,6 +109,39 @@ func TestDoctorKnowsTheStore(t *testing.T) {
 	require.NoError(t, err)
 	defer stop()
 	require.Contains(t, doctor(), "a bot runs on it")
+}
+
+// TestDoctorSeesAStoreThatRunRefuses: what ends a start with 73 is no "all ok".
+func TestDoctorSeesAStoreThatRunRefuses(t *testing.T) {
+	env := healthyEnv(t)
+	path, copied := strings.TrimPrefix(env["HOSTERBOT_STORE"], "bolt:"), filepath.Join(t.TempDir(), "copy.db")
+	env["HOSTERBOT_AUDIT_KEY"] = "k"
+	add := func() {
+		st, err := store.Open(env["HOSTERBOT_STORE"], store.Options{AuditKey: []byte("k")})
+		require.NoError(t, err)
+		require.NoError(t, st.Append(t.Context(), time.Now(), "", bot.Written{Audit: []bot.Record{{Kind: "read"}}}))
+		require.NoError(t, st.Close())
+	}
+	add()
+	out, code := command(t, env, "store", "backup", copied)
+	require.Equal(t, exitFine, code, out)
+	add()
+	out, _ = command(t, env, "doctor")
+	require.Contains(t, out, "ok   store: ")
+	out, code = command(t, env, "store", "restore", copied)
+	require.Equal(t, exitFine, code, out)
+	out, code = command(t, env, "doctor")
+	require.Equal(t, exitFailed, code, out)
+	require.Contains(t, out, "FAIL store: "+path+" is older than it was: a backup was restored that ends with audit record 1, and the store before it had come to record 2. If that is meant, start it once with hosterbot run --accept-rollback")
+
+	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x"), 10_000), 0o600))
+	out, code = command(t, env, "doctor")
+	require.Equal(t, exitFailed, code, out)
+	require.Contains(t, out, "damaged: ")
+	require.Contains(t, out, "restore the last backup with hosterbot store restore FILE")
+	out, code = command(t, env, "run")
+	require.Equal(t, exitStore, code, out)
+	require.Contains(t, out, "restore the last backup with hosterbot store restore FILE")
 }
 
 func TestDoctorTakesAnOlderStore(t *testing.T) {

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 
 	"hosterbot/bot"
@@ -48,4 +51,18 @@ func readiness(parts []bot.Health) ready {
 		}
 	}
 	return r
+}
+
+// listenAt listens where a setting says. or is what may be expected besides an
+// address.
+func listenAt(name, address, or string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	var op *net.OpError
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.As(err, &op):
+		err = op.Err // without the address, which is said already
+	}
+	return nil, exit(exitConfig, fmt.Errorf("%s is %q: %w: expected an address of this machine, and a port that no other program has (is another hosterbot running?)%s", name, clip(address), err, or))
 }

@@ -61,11 +61,13 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 		return nil, err
 	}
 	st, err := store.Open(p.store, store.Options{AuditKey: p.auditKey, Now: p.clock.Now, AcceptRollback: p.acceptRollback || p.demo})
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // a file is made, a folder is not
-		return nil, exit(exitStore, fmt.Errorf("%w: make the folder, or set HOSTERBOT_STORE to another", err))
-	case err != nil:
-		return nil, exit(exitStore, err)
+	if err != nil {
+		return nil, exit(exitStore, openHint(err))
+	}
+	if !p.demo {
+		if err := keyFits(ctx, st, p.auditKey); err != nil {
+			return nil, errors.Join(exit(exitConfig, err), st.Close())
+		}
 	}
 	b, err := bot.New(bot.Config{
 		Catalogue: catalogue, Store: st, Policy: p.policy, Provider: commands.Provider(api), Adapters: p.chats, Clock: p.clock,
@@ -98,6 +100,19 @@ func (p *parts) begin(ctx context.Context) (_ *life, err error) {
 		l.wait.Go(func() { probe(ctx, api, p.clock) })
 	}
 	return l, nil
+}
+
+// openHint is why a store cannot be opened, and what to do.
+func openHint(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a file is made, a folder is not
+		return fmt.Errorf("%w: make the folder, or set HOSTERBOT_STORE to another", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: give the file and its folder to the user of the bot", err)
+	case errors.Is(err, store.ErrDamaged):
+		return fmt.Errorf("%w: restore the last backup with hosterbot store restore FILE", err)
+	}
+	return err
 }
 
 // measure makes the API's client tell the meter what it does, and gives the

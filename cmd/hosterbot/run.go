@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -165,9 +164,9 @@ func (c *config) serveHealth(ctx context.Context, one *life, log *slog.Logger) (
 		go func() { <-ctx.Done(); served <- nil }()
 		return served, nil
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := listenAt("HOSTERBOT_LISTEN", c.Listen, "; or off")
 	if err != nil {
-		return nil, exit(exitConfig, fmt.Errorf("HOSTERBOT_LISTEN is %q: %w", clip(c.Listen), err))
+		return nil, err
 	}
 	log.Info("health is served", "address", l.Addr().String())
 	mux := http.NewServeMux()

@@ -68,7 +68,7 @@ func serveStore(address string, st bot.Store) (stop func(), err error) {
 func (c *storeAt) reach(p *program) (open bot.Store, get func(ctx context.Context, path string) (*http.Response, error), err error) {
 	path := strings.TrimPrefix(c.Store, "bolt:")
 	if _, err := os.Stat(path); err != nil {
-		return nil, nil, exit(exitStore, fmt.Errorf("there is no store at %s", path))
+		return nil, nil, exit(exitStore, fmt.Errorf("there is no store at %s: set HOSTERBOT_STORE, or --store, to the bot's; hosterbot run makes it", path))
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", socketOf(c.Store))

@@ -58,7 +58,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 // Restore puts a copy that Backup made in the place of the store at path, and
-// keeps what was there as path.before-restore. Nothing changes unless the copy
+// keeps what was there as path.before-restore. Its owner stays the one of the
+// store that was there, or else of the folder. Nothing changes unless the copy
 // can be opened and Check finds nothing in it. It returns ErrInUse while a
 // process holds the store, and works over a damaged one. The next Open returns
 // ErrRollback, unless that is accepted.
@@ -95,6 +96,7 @@ func restore(ctx context.Context, path string, from io.Reader, o Options) (err e
 	if err := try(ctx, part.Name(), o); err != nil {
 		return fmt.Errorf("the copy is not fit for use: %w", err)
 	}
+	ownAs(part.Name(), path, filepath.Dir(path))
 	// A link keeps a store at path at every moment, where links are possible.
 	before := path + ".before-restore"
 	if err := os.Remove(before); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -111,6 +113,7 @@ func restore(ctx context.Context, path string, from io.Reader, o Options) (err e
 	if err != nil {
 		return err
 	}
+	ownAs(path+".gen", part.Name())
 	if err := os.Rename(part.Name(), path); err != nil {
 		return errors.Join(err, unmark())
 	}

@@ -101,7 +101,7 @@ type Options struct {
 	// bot.Store.Rollback.
 	AcceptRollback bool
 	// Reading is for who only looks at a store that there is: every write is
-	// refused, and the sidecar is neither asked nor touched.
+	// refused, a rollback is no error, and the sidecar is not touched.
 	Reading bool
 
 	other *plan // of a test; nil: the one of this program
@@ -118,6 +118,7 @@ type Store struct {
 	pageSize int
 	reading  bool
 	side     *sidecar // nil where the store is only read
+	looked   string   // why that is an older copy, where it is
 
 	mu      sync.Mutex // guards waiting and closed
 	waiting []*write
@@ -173,7 +174,11 @@ func open(path string, o Options) (*Store, error) {
 	s.db.AllocSize = allocSize
 	s.pageSize = s.db.Info().PageSize
 	err = s.begin(made, o.plan(), o.Now().UTC())
-	if err == nil && !o.Reading {
+	switch {
+	case err != nil:
+	case o.Reading:
+		s.looked, _, _ = s.compared() // who only looks goes on without a mark
+	default:
 		err = s.openSidecar(o.AcceptRollback)
 	}
 	if err != nil {
@@ -265,7 +270,7 @@ func prove(path string, p plan) (made bool, err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := checkPages(path); err != nil {
-		return false, fmt.Errorf("%w: %w (restore a backup: hosterbot store restore FILE)", ErrDamaged, err)
+		return false, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	err = db.View(func(tx *bbolt.Tx) error {
 		made, err = known(tx, p)

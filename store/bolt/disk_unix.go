@@ -24,3 +24,18 @@ func mapFile(f *os.File, size int64) (file []byte, unmap func() error, err error
 
 // unlock frees bbolt's lock on a file.
 func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
+// ownAs gives a file the owner of the first of these that there is, where that
+// is allowed: a store that root puts in place is read by the bot's user.
+func ownAs(path string, like ...string) {
+	for _, name := range like {
+		info, err := os.Stat(name)
+		if err != nil {
+			continue
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			_ = os.Chown(path, int(st.Uid), int(st.Gid)) // who may not has the right one, or nobody can help
+		}
+		return
+	}
+}

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"os"
@@ -100,4 +101,35 @@ func TestLittleDisk(t *testing.T) {
 	_, err = s.Advance(ctx, noon, "", &op, written)
 	require.NoError(t, err, "what is under way is recorded")
 	require.NoError(t, s.Close())
+}
+
+// TestARestoredStoreKeepsItsOwner: an operator restores as root, and the bot
+// that is not root opens it. Without root, there is one owner for all.
+func TestARestoredStoreKeepsItsOwner(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "test.db")
+	s := MustOpen(t, path)
+	require.NoError(t, s.Append(t.Context(), noon, "", written))
+	var backup bytes.Buffer
+	require.NoError(t, s.Backup(t.Context(), &backup))
+	require.NoError(t, s.Close())
+	want, folder := 65532, 65533
+	if os.Chown(path, want, want) != nil || os.Chown(dir, folder, folder) != nil {
+		want, folder = os.Getuid(), os.Getuid()
+	}
+	owned := func(uid int) {
+		t.Helper()
+		for _, name := range []string{path, path + ".gen"} {
+			info, err := os.Stat(name)
+			require.NoError(t, err)
+			require.Equal(t, uint32(uid), info.Sys().(*syscall.Stat_t).Uid, name)
+			require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
+		}
+	}
+	require.NoError(t, bolt.Restore(t.Context(), path, bytes.NewReader(backup.Bytes()), options))
+	owned(want)
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Remove(path+".gen"))
+	require.NoError(t, bolt.Restore(t.Context(), path, bytes.NewReader(backup.Bytes()), options))
+	owned(folder)
 }

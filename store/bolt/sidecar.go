@@ -61,24 +61,17 @@ func markOf(c chain) mark {
 // accepted.
 func (s *Store) openSidecar(accept bool) error {
 	c := &sidecar{path: s.path + ".gen", last: markOf(s.c.chain), wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
-	m, err := readMark(c.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && c.last.Seq == 0:
+	var err error
+	switch c.rolled, c.disk, err = s.compared(); {
+	case errors.Is(err, fs.ErrNotExist):
 		if err := c.flush(true); err != nil {
 			return fmt.Errorf("write %s: %w", c.path, err)
 		}
 		if err := syncDir(c.path); err != nil {
 			return err
 		}
-	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrDamaged):
-		return fmt.Errorf("read %s: %w", c.path, err)
 	case err != nil:
-		c.rolled = fmt.Sprintf("%s is missing or damaged: it says how far the audit log had come, and the log holds %d records", c.path, c.last.Seq)
-	default:
-		if c.rolled, err = s.behind(m); err != nil {
-			return err
-		}
-		c.disk = m
+		return err
 	}
 	if c.rolled != "" && !accept {
 		return fmt.Errorf("%w: %s. To go on with it as it is: hosterbot run --accept-rollback, which invalidates open approvals and makes open operations unknown", ErrRollback, c.rolled)
@@ -87,6 +80,23 @@ func (s *Store) openSidecar(accept bool) error {
 	go c.run()
 	c.note(s.c.chain)
 	return nil
+}
+
+// compared reads the mark, and says why the store is an older copy; "" if it is
+// none. It returns fs.ErrNotExist where there is no mark, and no record yet.
+func (s *Store) compared() (why string, m mark, err error) {
+	path, last := s.path+".gen", s.c.chain.seq
+	m, err = readMark(path)
+	switch {
+	case err == nil:
+		why, err = s.behind(m)
+		return why, m, err
+	case errors.Is(err, fs.ErrNotExist) && last == 0:
+		return "", mark{}, fs.ErrNotExist
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrDamaged):
+		return fmt.Sprintf("%s is missing or damaged: it says how far the audit log had come, and the log holds %d records", path, last), mark{}, nil
+	}
+	return "", mark{}, fmt.Errorf("read %s: %w", path, err)
 }
 
 // behind says why the store is not the one that the mark was written for, or a
@@ -237,7 +247,7 @@ func (c *sidecar) close() {
 // Rollback implements bot.Store.
 func (s *Store) Rollback() string {
 	if s.side == nil {
-		return ""
+		return s.looked
 	}
 	s.side.mu.Lock()
 	defer s.side.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,7 +135,7 @@ func TestWhatIsOlderThanItWasIsNotOpened(t *testing.T) {
 			s, err := bolt.Open(path, bolt.Options{AuditKey: options.AuditKey, Reading: true})
 			require.NoError(t, err)
 			_ = s.Check(t.Context())
-			require.Empty(t, s.Rollback())
+			require.Contains(t, s.Rollback(), strings.TrimSuffix(tc.want, hint), "who looks is told")
 			require.ErrorIs(t, s.Append(t.Context(), noon, "", written), bot.ErrUnavailable)
 			require.ErrorIs(t, s.Ping(t.Context(), noon), bot.ErrUnavailable)
 			require.NoError(t, s.Close())
