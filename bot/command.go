@@ -234,8 +234,11 @@ type Kind struct {
 	// Hidden says that free text stands in it, which is never stored or
 	// echoed outside the operation's own card.
 	Hidden bool
+	// Any says that a value may be right that Complete lists only where it is
+	// typed.
+	Any bool
 	// Complete lists values that begin with or contain prefix, best first, at
-	// most 25. Nil: Choices only.
+	// most MaxListed. Nil: Choices only.
 	Complete func(ctx context.Context, c *Call, prefix string) ([]Choice, error)
 }
 

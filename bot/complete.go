@@ -9,8 +9,14 @@ import (
 	"hosterbot/bot/policy"
 )
 
-// maxChoices is how many choices a chat can offer: Discord's limit.
+// maxChoices is how many choices a chat can offer while somebody types:
+// Discord's limit.
 const maxChoices = 25
+
+// MaxListed is how many choices a form is given, at most: one more than the
+// longest list of a chat holds, which is Slack's, so that a chat sees that
+// those are not all.
+const MaxListed = 101
 
 // completeFor bounds a completion: Discord waits 3 s, and people less.
 const completeFor = time.Second
@@ -27,7 +33,10 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 	ctx, cancel := context.WithTimeout(ctx, completeFor)
 	defer cancel()
 	who := b.asker(ctx, c.Account, c.Place)
+	most := maxChoices
+	defer func() { out = out[:min(len(out), most)] }()
 	if c.Code != "" {
+		most = MaxListed
 		if c.Words = b.formCommand(ctx, who, c.Code); c.Words == "" {
 			return nil // somebody else's form
 		}
@@ -176,7 +185,7 @@ func (b *Bot) completeValue(ctx context.Context, who asker, cmd *Command, p *Par
 			}
 		}
 	}
-	return out[:min(len(out), maxChoices)]
+	return out[:min(len(out), MaxListed)]
 }
 
 // mayRun tells whether a person may run a command on anything at all, here.

@@ -3,6 +3,7 @@ package bot_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,28 @@ func TestCompletionInAFormIsForWhoHasIt(t *testing.T) {
 		return len(w.bot.Complete(w.ctx, bot.Completion{Account: accounts[who], Place: ops, Code: code, Param: "vm", Prefix: "4001"}))
 	}
 	require.Equal(t, 1, ask("ana"))
+}
+
+// TestAFormListsAllChoices: those beyond what is offered while somebody types
+// can be chosen too, and where there are more than any list holds, or what is
+// not listed may be right, it says so.
+func TestAFormListsAllChoices(t *testing.T) {
+	w := completing(t)
+	field := func() bot.FormField { return w.say("ana", "vm delete").form().Fields[0] }
+	f := field()
+	require.Equal(t, "vm", f.Name)
+	require.Len(t, f.Choices, 40)
+	require.True(t, f.Lookup)
+	require.False(t, f.More)
+	vmKind.Complete = func(context.Context, *bot.Call, string) ([]bot.Choice, error) {
+		return slices.Repeat([]bot.Choice{{Value: "4001"}}, 150), nil
+	}
+	require.Len(t, field().Choices, bot.MaxListed)
+	code := w.say("ana", "vm delete").form().Code
+	require.Len(t, w.bot.Complete(w.ctx, bot.Completion{Account: accounts["ana"], Place: ops, Code: code, Param: "vm"}), bot.MaxListed)
+	t.Cleanup(func() { vmKind.Any = false })
+	vmKind.Any = true
+	require.True(t, field().More)
 }
 
 func TestAFormOfAnotherIsNotCompleted(t *testing.T) {

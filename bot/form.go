@@ -110,7 +110,7 @@ func (b *Bot) argsForm(ctx context.Context, who asker, r Read, cmd *Command, s *
 			field.Choices = []Choice{{"false", "no"}, {"true", "yes"}}
 		}
 		if p.Kind.Complete != nil && len(field.Choices) == 0 {
-			field.Lookup = true
+			field.Lookup, field.More = true, p.Kind.Any
 			field.Choices = b.completeValue(ctx, who, cmd, p, r.Args, "") // without choices it is typed
 		}
 		if s != nil {

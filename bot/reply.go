@@ -122,7 +122,8 @@ type FormField struct {
 	Long     bool // several lines
 	Secret   bool // never shown while it is typed, where the chat can
 	Choices  []Choice
-	Lookup   bool   // has more choices than can be listed: ask Complete
+	Lookup   bool   // another value may be typed; ask Complete
+	More     bool   // and Choices are some of many
 	Error    string // what is wrong with the value that was sent
 	MaxLen   int
 }

@@ -69,9 +69,6 @@ func newKinds(p *provider) kinds {
 	}
 }
 
-// maxChoices is how many choices a chat shows (Discord's autocomplete).
-const maxChoices = 25
-
 // pick returns the choices that begin with prefix, then those that contain it.
 func pick(prefix string, choices []bot.Choice) []bot.Choice {
 	prefix = strings.ToLower(strings.TrimSpace(prefix))
@@ -89,7 +86,7 @@ func pick(prefix string, choices []bot.Choice) []bot.Choice {
 	for i := range all {
 		all[i].Label = short(all[i].Label)
 	}
-	return all[:min(len(all), maxChoices)]
+	return all[:min(len(all), bot.MaxListed)]
 }
 
 // short bounds a choice's label at 75 characters (Slack).

@@ -14,10 +14,11 @@ import (
 // jobKind is the number of any job of the provider's.
 var jobKind = func() *bot.Kind {
 	k := whole("JOB", "a job's number such as 15", 1, 1<<53, "")
+	k.Any = true
 	k.Complete = func(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
 		choices, err := completeJob(ctx, c, prefix, func(*bot.Operation) bool { return true })
 		id, wrong := k.Parse(prefix)
-		if wrong == nil && err == nil && len(choices) < maxChoices && !slices.ContainsFunc(choices, func(o bot.Choice) bool { return o.Value == id }) {
+		if wrong == nil && err == nil && len(choices) < bot.MaxListed && !slices.ContainsFunc(choices, func(o bot.Choice) bool { return o.Value == id }) {
 			choices = append(choices, bot.Choice{Value: id, Label: id}) // the bot need not have started it
 		}
 		return choices, err

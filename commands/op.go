@@ -28,7 +28,7 @@ var opKind = opsKind(func(ctx context.Context, c *bot.Call, op *bot.Operation) b
 // with.
 func opsKind(fits func(context.Context, *bot.Call, *bot.Operation) bool) *bot.Kind {
 	k := whole("OP", "an operation's number such as 17", 1, 1<<53, "")
-	k.Listed = true
+	k.Listed, k.Any = true, true
 	k.Complete = func(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
 		open := c.Command.Words != "op show"
 		ops, err := c.Bot.Operations(ctx, bot.OperationFilter{Open: open})

@@ -134,7 +134,7 @@ func input(f bot.FormField, now time.Time) any {
 		name = secretField + f.Name
 	}
 	long := slices.ContainsFunc(f.Choices, func(c bot.Choice) bool { return c.Value == "" || size(c.Value) > maxOptionText })
-	if len(f.Choices) == 0 || len(f.Choices) > maxChoices || long || f.Secret {
+	if len(f.Choices) == 0 || len(f.Choices) > maxChoices || f.More || long || f.Secret {
 		most := maxInput
 		if f.MaxLen > 0 {
 			most = min(f.MaxLen, maxInput)

@@ -166,7 +166,10 @@ func input(f bot.FormField, now time.Time) slack.BlockElement {
 			e.InitialOption = all[i]
 		}
 	}
-	if len(all) > maxChoices {
+	if len(all) > maxChoices || f.More {
+		if e.InitialOption == nil && f.Value != "" && size(f.Value) <= maxChosen {
+			e.InitialOption = optionObjects([]bot.Choice{{Value: f.Value}}, now)[0]
+		}
 		none := 0
 		e.Type, e.MinQueryLength, e.Placeholder = slack.OptTypeExternal, &none, plain("Type to search")
 		return e

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
@@ -102,6 +103,10 @@ func layoutOf(blocks []any) string {
 	return b.String()
 }
 
+func member(user string) bot.Account {
+	return bot.Account{Platform: "slack", Team: team, User: user}
+}
+
 func TestCardsLookRight(t *testing.T) {
 	buttons := func(labels ...string) []bot.Button {
 		out := make([]bot.Button, len(labels))
@@ -130,7 +135,27 @@ func TestCardsLookRight(t *testing.T) {
 	wide := &bot.Table{Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "Description"}}, Rows: [][]string{{bot.Code("7"), "big", strings.Repeat("a long description ", 8)}, {bot.Code("8"), "", "short"}}}
 	for name, c := range map[string]bot.Card{
 		"confirm": {Op: 17, Tone: bot.Warn, Title: "Delete VM " + bot.Code("4009") + " (cache-1)?", Fields: fields,
-			Lines: []string{"Then it needs 1 approval of leads, in " + bot.Code("slack:T01TEAM/C0OPS") + "."}, Notes: []string{"Operation 17. Confirm until " + bot.At(noon.Add(10*time.Minute)) + "."}, Buttons: buttons("Confirm", "Cancel")},
+			Lines: []string{"After Confirm it asks you to type " + bot.Code("4009") + ", asks for a reason and needs 1 approval of leads."},
+			Notes: []string{"Operation 17. Nothing happens unless you confirm, until " + bot.At(noon.Add(10*time.Minute)) + "."}, Buttons: buttons("Confirm", "Cancel")},
+		"confirmed": {Op: 17, Tone: bot.Good, Title: "Confirmed: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Needs 1 approval of leads. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
+			Notes: []string{"Operation 17 goes on in the channel."}},
+		"waiting": {Op: 17, Tone: bot.Busy, Title: "Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Waits for the delay that the policy asks for, until " + bot.At(noon.Add(10*time.Minute)) + "."},
+			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Approved by", Value: "ben and cho"}), Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Deny", "Cancel")},
+		"unknown": {Op: 17, Tone: bot.Warn, Title: "Outcome unknown: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"No answer came, so nobody knows whether it was done. It is not sent again.",
+			"Nothing to do yet: the bot looks whether it was done, until " + bot.At(noon.Add(13*time.Minute)) + ", and then asks a person if it cannot tell."},
+			Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Resolve")},
+		"person": {Op: 17, Tone: bot.Warn, Title: "A person has to look. No answer came. No read tells whether it was done.", Mentions: []bot.Account{member("U07ANA"), member("U08BEN")},
+			Lines: []string{"Look at the provider's side, then press Resolve, or: " + bot.Code("op resolve 17 done|not-done|unsure --reason ...")}},
+		"invalidated": {Op: 17, Tone: bot.Warn, Title: "Invalidated: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"The target has changed since it was approved: IPs were " + bot.Code("203.0.113.9") + ", and are " + bot.Code("203.0.113.77") + ". Nothing was done."},
+			Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Try again")},
+		"incident": {Tone: bot.Warn, Title: "Network incident of VM " + bot.Code("4002") + " (shop)", Lines: []string{"It goes on."},
+			Fields: []bot.Field{{Label: "Types", Value: "NTP Amplification, DNS Amplification"}, {Label: "Host", Value: "203.0.113.6"}, {Label: "Start", Value: "2026-03-02 11:49:00"}, {Label: "Impact", Value: "412330112"}, {Label: "Direction", Value: "1"}},
+			Notes: []string{"Times, impact and direction are as the provider sends them: it documents no time zone and no unit. All of them: " + bot.Code("vm incidents 4002") + ".",
+				"Incident " + bot.Code("215486") + " of VM " + bot.Code("4002") + ", seen since " + bot.At(noon) + "."}},
+		"wrong": adapters.WayBack(bot.Form{Title: "Delete VM 4009", Fields: []bot.FormField{{Label: "Reason", Value: "old"}, {Label: "Type 4009", Error: "That is not 4009. Look again at what you are about to do."}}}, "form:KEY"),
+		"help": {Title: bot.Code("vm") + " has these commands", Table: &bot.Table{Columns: []bot.Column{{Name: "Command"}, {Name: "Does"}}, Rows: [][]string{
+			{bot.Code("vm list [--state STATE] [--template TEMPLATE]"), "List your VMs with their state, size and load"}, {bot.Code("vm show VM"), "Show a VM: size, IPs, load, memory, traffic, incidents"},
+			{bot.Code("vm create --template TEMPLATE --cores CORES --mem SIZE --disk SIZE --ips COUNT"), "Create a VM: it costs money as long as it is there"}}}},
 		"pending": {Op: 17, Tone: bot.Warn, Title: "ana asks: Delete VM " + bot.Code("4009") + " (cache-1)",
 			Lines:  []string{"Needs 2 approvals of leads; cho has approved. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
 			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Reason", Value: "INC-42 <!here> *now*"}), Notes: []string{"Operation 17, asked by ana."},
@@ -140,8 +165,8 @@ func TestCardsLookRight(t *testing.T) {
 			Bar: &bot.Bar{Fraction: 0.6, Word: "executing", Elapsed: 54 * time.Second, Expected: 90 * time.Second}, Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}},
 		"end": {Op: 17, Tone: bot.Good, Title: "Done: Delete VM " + bot.Code("4009") + " (cache-1)", Fields: []bot.Field{{Label: "Took", Value: "1 min 31 s"}, {Label: "Approved by", Value: "ben and cho"}},
 			Notes: []string{"Operation 17, asked by ana."}, Mentions: []bot.Account{{Platform: "slack", Team: team, User: "U07ANA"}}},
-		"failed": {Op: 18, Tone: bot.Bad, Title: "Failed: Create VM", Lines: []string{"The provider refuses: 0x0b, no free address in this location. Nothing was created."}, Notes: []string{"Operation 18, asked by ana."}, Buttons: buttons("Try again")},
-		"denied": {Tone: bot.Bad, Title: "Not allowed: " + bot.Code("vm delete"), Lines: []string{"No grant covers it.", "Ask someone of leads."}, Notes: []string{"Decided by deny " + bot.Code("prod-stays") + " (policies.yaml:41). Nothing was done."}},
+		"failed": {Op: 18, Tone: bot.Bad, Title: "Failed: Stop VM " + bot.Code("4003"), Lines: []string{"The provider refused: 0xee: node is in maintenance", "This code is not in the provider's documentation. Its support can say what it means."}, Notes: []string{"Operation 18, asked by ana."}, Buttons: buttons("Try again")},
+		"denied": {Tone: bot.Bad, Title: "Not allowed: " + bot.Code("vm reboot"), Lines: []string{"The rule prod-stays denies 'vm reboot' on vm/4001 to you.", "“Production. Ask a lead.”"}, Notes: []string{"Decided by deny " + bot.Code("prod-stays") + " (policies.yaml:41). Nothing was done."}},
 		"table":  {Title: "3 VMs", Table: list, Notes: []string{"Rows 1 to 3 of 42."}, Buttons: buttons("Share", "Next", "As a file")},
 		"empty":  {Title: "0 VMs", Table: &bot.Table{Columns: list.Columns, Empty: "There is nothing that you may see."}},
 		"wide":   {Title: "2 servers", Table: wide},
@@ -194,6 +219,11 @@ func TestFormsLookRight(t *testing.T) {
 		many.Choices = append(many.Choices, bot.Choice{Value: fmt.Sprint(i), Label: strings.Repeat("long & ", 30)})
 	}
 	require.Empty(t, checkView(generic[map[string]any](t, slack.Modal(bot.Form{Code: "c", Title: strings.Repeat("t", 40), Fields: []bot.FormField{many}}, noon))))
+	more := bot.FormField{Name: "job", Label: "Job", Choices: []bot.Choice{{Value: "15", Label: "15 · Create VM"}}, Value: "7", Lookup: true, More: true}
+	view = generic[map[string]any](t, slack.Modal(bot.Form{Code: "c", Fields: []bot.FormField{more}}, noon))
+	require.Empty(t, checkView(view))
+	require.Contains(t, encoded(view), `"external_select"`, "what is not listed can be searched")
+	require.Contains(t, encoded(view), `"initial_option":{"text":{"emoji":false,"text":"7","type":"plain_text"},"value":"7"}`, "what was typed stays")
 	odd := bot.FormField{Name: "odd", Label: "Odd", Choices: []bot.Choice{{Value: strings.Repeat("v", 200)}}, Value: strings.Repeat("v", 5000)}
 	require.Empty(t, checkView(generic[map[string]any](t, slack.Modal(bot.Form{Code: "c", Fields: []bot.FormField{odd}}, noon))))
 }
