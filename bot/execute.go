@@ -15,6 +15,7 @@ import (
 // Waiting times around the call, before scaling.
 const (
 	sendWithin     = 10 * time.Second // from the intent to the wire
+	sendAtLeast    = time.Second      // of that, however short a rehearsal makes its times: the machine is as slow as ever
 	retryWithin    = 15 * time.Second // for attempts of which nothing was sent
 	retrySends     = 3                // of those, at most
 	throttleWithin = 5 * time.Minute  // for attempts that were answered 429
@@ -278,7 +279,7 @@ func (b *Bot) tellPlace(who asker, op *Operation) Place {
 // leaves before the intent is on disk.
 func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operation, value secret.Secret) error {
 	now := b.clock.Now()
-	sendBy := now.Add(b.scaled(sendWithin))
+	sendBy := now.Add(max(b.scaled(sendWithin), sendAtLeast))
 	op.State, op.Waits, op.Unblocks = Intent, "", ""
 	op.Code, op.Hint = "", "" // of an attempt before
 	expires := op.Expires

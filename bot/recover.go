@@ -1,10 +1,10 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 )
 
 // recoverAtOnce is how many operations are put right at once, so that they
@@ -18,21 +18,26 @@ func (b *Bot) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var all errgroup.Group
-	all.SetLimit(recoverAtOnce)
-	if b.serial {
-		all.SetLimit(1)
-	}
+	var mu sync.Mutex
+	var failed error
+	all := newPool(recoverAtOnce)
 	for _, id := range open {
-		all.Go(func() error {
+		if !all.start(ctx, b.serial, func() {
 			op, err := b.store.Operation(ctx, id)
-			if err != nil {
-				return err
+			if err == nil {
+				err = b.recoverOne(ctx, op)
 			}
-			return b.recoverOne(ctx, op)
-		})
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = cmp.Or(failed, err)
+			}
+		}) {
+			break
+		}
 	}
-	return all.Wait()
+	all.wait.Wait()
+	return cmp.Or(failed, ctx.Err())
 }
 
 // recoverOne puts one open operation right. A confirmation is private, and the

@@ -298,14 +298,14 @@ func (r *rolling) clicks(user, label string, op int64) {
 func (r *rolling) whole() {
 	r.tb.Helper()
 	ops := len(rolled) * rollRounds
-	sent := 0
+	var sent []string
 	for _, c := range r.sim.Calls() {
 		if c.Mutating {
-			sent++
+			sent = append(sent, fmt.Sprint(c))
 			require.True(r.tb, c.Done, "%v", c)
 		}
 	}
-	require.Equal(r.tb, ops, sent, "each operation is sent once")
+	require.Len(r.tb, sent, ops, "each operation is sent once\n%s", r.Conversation())
 	all := r.Talk()
 	for op := range int64(ops) {
 		roots := all.Roots(op + 1)
