@@ -3,8 +3,6 @@ package bot
 import (
 	"context"
 	"fmt"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // recoverAtOnce is how many operations are put right at once, so that they
@@ -18,21 +16,29 @@ func (b *Bot) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var all errgroup.Group
-	all.SetLimit(recoverAtOnce)
-	if b.serial {
-		all.SetLimit(1)
+	errs := make([]error, len(open))
+	all := newPool(recoverAtOnce)
+	for i, id := range open {
+		if !all.start(ctx, b.serial, func() { errs[i] = b.recoverNumber(ctx, id) }) {
+			errs[i] = ctx.Err()
+			break
+		}
 	}
-	for _, id := range open {
-		all.Go(func() error {
-			op, err := b.store.Operation(ctx, id)
-			if err != nil {
-				return err
-			}
-			return b.recoverOne(ctx, op)
-		})
+	all.wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
 	}
-	return all.Wait()
+	return nil
+}
+
+func (b *Bot) recoverNumber(ctx context.Context, id int64) error {
+	op, err := b.store.Operation(ctx, id)
+	if err != nil {
+		return err
+	}
+	return b.recoverOne(ctx, op)
 }
 
 // recoverOne puts one open operation right. A confirmation is private, and the
