@@ -16,7 +16,7 @@ import (
 type Record struct {
 	Seq        uint64    `json:"seq"`
 	Time       time.Time `json:"time"`
-	Kind       string    `json:"kind"`         // "command", "denied", "confirmed", "vote", "intent", "outcome", "state", "read", "secret", "policy", "flood", "lock", "resolve", "rollback"
+	Kind       string    `json:"kind"`         // "command", "denied", "preview", "confirmed", "vote", "cancelled", "intent", "outcome", "state", "settled", "resolve", "read", "secret", "policy", "flood", "lock", "rollback"
 	Op         int64     `json:"op,omitempty"` //
 	State      State     `json:"state,omitempty"`
 	Person     string    `json:"person,omitempty"` // name in the policy; empty for the bot itself and for strangers

@@ -27,6 +27,7 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 	defer func() {
 		if v := recover(); v != nil {
 			b.log.Error("panic in a completion", "command", c.Words)
+			b.metrics.Panic()
 			out = nil
 		}
 	}()

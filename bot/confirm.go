@@ -71,37 +71,10 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 		return nil
 	}
 	now := b.clock.Now()
-	op := Operation{
-		Key: key, State: Confirming, Silent: true, Command: cmd.Words, Args: p.Args, Targets: p.Targets,
-		Person: who.person, Account: who.account, Place: who.place, Places: places, Notes: notes,
-		Title: cmd.Words + " " + Code(argText(cmd, cmd.recorded(p.Args))), Requirement: a.Requirement, Rules: a.Rules, Policy: who.snap.Hash(), Nonce: b.nonce(),
-		Created: now, Expires: now.Add(b.scaled(confirmFor)), Again: w.again, For: w.forOp, Reason: w.reason,
-	}
-	if len(cmd.recorded(p.Args)) == 0 {
-		op.Title = cmd.Words
-	}
-	if w.breakGlass {
-		op.BreakGlass = a.Rules[0].ID
-	}
-	rec := commandRecord("command", who, cmd, p.Args, p.Targets, a)
-	rec.BreakGlass = w.breakGlass
-	written := Written{Audit: []Record{rec}}
-	plain := !asks(a.Requirement)
-	if plain {
-		b.makeReady(&op, now)
-		op.Silent = false
+	op, written := b.made(now, who, p, w, a)
+	op.Key, op.Places, op.Notes = key, places, notes
+	if op.State == Ready && !op.Silent {
 		written.Owed = b.owed(&op, OwedRoot, Card{})
-	}
-	quiet := plain && cmd.Quiet
-	if quiet {
-		op.Silent, written.Owed = true, nil
-	}
-	op.NextAt = op.Expires
-	if op.State == Ready {
-		op.NextAt = now
-	}
-	if quiet { // it runs here; the background has it only after a crash
-		op.NextAt = now.Add(time.Minute)
 	}
 	bounded, cancel := context.WithTimeout(ctx, recordFor)
 	defer cancel()
@@ -114,20 +87,52 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 	fail.Point("after_dedupe")
 	b.ack(ctx, answer)
 	fail.Point("after_request")
-	if stored.Repeated && stored.ID == 0 { // the policy has changed since
-		b.say(ctx, answer, Card{Tone: Warn, Title: "Already received, and refused then", Lines: []string{"Nothing was done. Type the command again."}})
-		return nil
-	}
-	if stored.Repeated && stored.State == Confirming && stored.Digest != "" && stored.Person == who.person {
-		b.say(ctx, answer, b.confirmCard(ctx, who, stored.Operation, policy.Answer{}))
-		return nil
-	}
 	if stored.Repeated {
-		b.say(ctx, answer, Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", stored.ID), Lines: []string{b.story(stored.Operation)}})
+		b.say(ctx, answer, b.repeatedCard(ctx, who, stored.Operation))
 		return nil
 	}
 	b.metrics.State(stored.State)
 	return stored.Operation
+}
+
+// made is a new operation that the policy allows, in its first state, and what
+// is recorded of that.
+func (b *Bot) made(now time.Time, who asker, p Parsed, w wish, a policy.Answer) (Operation, Written) {
+	cmd := p.Command
+	op := Operation{
+		State: Confirming, Silent: true, Command: cmd.Words, Args: p.Args, Targets: p.Targets,
+		Person: who.person, Account: who.account, Place: who.place,
+		Title: cmd.Words + " " + Code(argText(cmd, cmd.recorded(p.Args))), Requirement: a.Requirement, Rules: a.Rules, Policy: who.snap.Hash(), Nonce: b.nonce(),
+		Created: now, Expires: now.Add(b.scaled(confirmFor)), Again: w.again, For: w.forOp, Reason: w.reason,
+	}
+	if len(cmd.recorded(p.Args)) == 0 {
+		op.Title = cmd.Words
+	}
+	if w.breakGlass {
+		op.BreakGlass = a.Rules[0].ID
+	}
+	rec := commandRecord("command", who, cmd, p.Args, p.Targets, a)
+	rec.BreakGlass = w.breakGlass
+	op.NextAt = op.Expires
+	if !asks(a.Requirement) {
+		b.makeReady(&op, now)
+		op.Silent = cmd.Quiet
+		if cmd.Quiet { // it runs here; the background has it only after a crash
+			op.NextAt = now.Add(time.Minute)
+		}
+	}
+	return op, Written{Audit: []Record{rec}}
+}
+
+// repeatedCard answers a delivery that came before.
+func (b *Bot) repeatedCard(ctx context.Context, who asker, op *Operation) Card {
+	switch {
+	case op.ID == 0: // the policy has changed since
+		return Card{Tone: Warn, Title: "Already received, and refused then", Lines: []string{"Nothing was done. Type the command again."}}
+	case op.State == Confirming && op.Digest != "" && op.Person == who.person:
+		return b.confirmCard(ctx, who, op, policy.Answer{})
+	}
+	return Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", op.ID), Lines: []string{b.story(op)}}
 }
 
 // runQuiet runs an operation that stays out of the channel, and answers with

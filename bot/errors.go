@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Kind says what sort of no an error is.
+// ErrorKind says what sort of no an error is.
 type ErrorKind string
 
 // The kinds of error that people see.

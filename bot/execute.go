@@ -345,6 +345,7 @@ func (b *Bot) runOne(ctx context.Context, cmd *Command, c *Call) (out Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
 			b.log.Error("panic in a call", "op", c.Op.ID, "value", b.scrub.Scrub(fmt.Sprint(v)))
+			b.metrics.Panic()
 			out = Outcome{Class: NoAnswer, Text: "The bot made a mistake while it waited for the answer."}
 		}
 	}()

@@ -251,8 +251,10 @@ func (b *Bot) SetLock(ctx context.Context, c *Call, target, reason string, lengt
 // ClearLock removes a lock for a row's Run.
 func (b *Bot) ClearLock(ctx context.Context, c *Call, target string) Outcome {
 	rec := Record{Kind: "lock", Op: c.Op.ID, Person: c.Person, Account: c.Account.String(), Place: c.Place.String(), Command: c.Command.Words, Target: target, Decision: "allow"}
-	if err := b.store.ClearLock(ctx, b.clock.Now(), fmt.Sprintf("lock/%d", c.Op.ID), target, Written{Audit: []Record{rec}}); err != nil {
+	if err := b.store.ClearLock(ctx, b.clock.Now(), fmt.Sprintf("lock/%d", c.Op.ID), target, Written{Audit: []Record{rec}}); errors.Is(err, ErrNotFound) {
 		return Outcome{Class: Refused, Text: "There is no lock on " + target + "."}
+	} else if err != nil {
+		return Outcome{Class: NotSent, Text: "The store did not take it."}
 	}
 	return Outcome{Class: Accepted, Done: Code(target) + " is no longer locked."}
 }

@@ -129,8 +129,31 @@ func TestLocksOfARow(t *testing.T) {
 	require.Equal(t, "maintenance", locks[0].Reason)
 	require.Contains(t, words(w.say("cho", "vm start 4009").card()), "locked by ana")
 	require.Contains(t, words(w.say("ana", "op note --text clear").card()), "no longer locked")
-	require.Contains(t, words(w.say("ana", "op note --text clear").card()), "no lock")
+	again := words(w.say("ana", "op note --text clear").card())
+	require.Contains(t, again, "There is no lock on vm/4009.")
+	require.NotContains(t, again, "The provider", "it was not asked")
 	records, err := w.bot.AuditLog(w.ctx, bot.AuditFilter{Target: target})
 	require.NoError(t, err)
 	require.Len(t, records, 3, "set, refused, cleared")
+}
+
+// A store that does not answer is no lock that is not there.
+func TestAStoreThatDoesNotTakeAnUnlockIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.row("op note").run = func(c *bot.Call) bot.Outcome { return c.Bot.ClearLock(w.ctx, c, "vm/4009") }
+	require.NoError(t, w.store.SetLock(w.ctx, noon, "", bot.Lock{Target: "vm/4009", By: "ana", Until: noon.Add(time.Hour)}, bot.Written{}))
+	before := w.store.before
+	w.store.before = func(method string) error {
+		if method == "ClearLock" {
+			w.store.before = before
+			return bot.ErrUnavailable
+		}
+		return nil
+	}
+	require.NotContains(t, words(w.say("ana", "op note --text clear").card()), "no lock")
+	w.skip(5 * time.Second)
+	require.Equal(t, bot.Succeeded, w.state(1))
+	locks, err := w.bot.Locks(w.ctx)
+	require.NoError(t, err)
+	require.Empty(t, locks)
 }

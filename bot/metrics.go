@@ -14,7 +14,8 @@ type Metrics interface {
 	State(s State)
 	// Message: a message owed was sent, or failed.
 	Message(kind OwedKind, ok bool)
-	// Panic: a handler or background work panicked, and the process lives on.
+	// Panic: a handler, a call or background work panicked, and the process
+	// lives on.
 	Panic()
 }
 

@@ -21,7 +21,7 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 		return b.accepted(ctx, cmd, op, out, rec)
 	case Refused:
 		text := last.Text
-		if !strings.HasPrefix(text, "The provider") { // its words, and none of ours
+		if !cmd.Local && !strings.HasPrefix(text, "The provider") { // its words, and none of ours
 			text = "The provider refused: " + text
 		}
 		return b.keep(ctx, &op, func() error {

@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -73,4 +74,22 @@ func TestAWatchThatPanicsOverOneVMGoesOnWithTheNext(t *testing.T) {
 	require.Len(t, s.said(), 1)
 	require.Contains(t, s.said()[0], "4002")
 	require.Less(t, len(s.api.asked), 5, "at the watch's own pace")
+}
+
+// Every panic is counted, wherever it is survived: an alert looks at the count.
+func TestEveryPanicIsCounted(t *testing.T) {
+	m := &counts{}
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Metrics = m })
+	oops := func(*bot.Call) (bot.Card, error) { panic("oops") }
+	w.row("vm show").read = oops
+	w.say("ana", "vm show 4001")
+	require.Equal(t, 1, m.panics, "a handler")
+	t.Cleanup(func() { vmKind.Complete = nil })
+	vmKind.Complete = func(context.Context, *bot.Call, string) ([]bot.Choice, error) { panic("oops") }
+	w.bot.Complete(w.ctx, bot.Completion{Account: accounts["ana"], Place: ops, Words: "vm delete", Param: "vm"})
+	require.Equal(t, 2, m.panics, "a completion")
+	w.row("vm start").run = func(*bot.Call) bot.Outcome { panic("oops") }
+	w.say("ana", "vm start 4009")
+	w.due()
+	require.Equal(t, 3, m.panics, "a call")
 }

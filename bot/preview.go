@@ -95,7 +95,7 @@ func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operatio
 // knows its outcome; "" if there is none.
 func (b *Bot) freed(ctx context.Context, op *Operation) string {
 	for _, cmd := range b.catalogue.All() {
-		if !cmd.SoftLane || op.Lane == "" {
+		if !cmd.SoftLane || op.Lane == "" || cmd.Noun() != op.Target().Kind { // else it has another lane
 			continue
 		}
 		others, err := b.store.Operations(ctx, OperationFilter{Open: true, Command: cmd.Words, Target: op.Target().String(), Before: op.ID})

@@ -1,10 +1,8 @@
 package bot
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"sync"
 )
 
 // recoverAtOnce is how many operations are put right at once, so that they
@@ -18,26 +16,29 @@ func (b *Bot) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex
-	var failed error
+	errs := make([]error, len(open))
 	all := newPool(recoverAtOnce)
-	for _, id := range open {
-		if !all.start(ctx, b.serial, func() {
-			op, err := b.store.Operation(ctx, id)
-			if err == nil {
-				err = b.recoverOne(ctx, op)
-			}
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed = cmp.Or(failed, err)
-			}
-		}) {
+	for i, id := range open {
+		if !all.start(ctx, b.serial, func() { errs[i] = b.recoverNumber(ctx, id) }) {
+			errs[i] = ctx.Err()
 			break
 		}
 	}
 	all.wait.Wait()
-	return cmp.Or(failed, ctx.Err())
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bot) recoverNumber(ctx context.Context, id int64) error {
+	op, err := b.store.Operation(ctx, id)
+	if err != nil {
+		return err
+	}
+	return b.recoverOne(ctx, op)
 }
 
 // recoverOne puts one open operation right. A confirmation is private, and the

@@ -289,7 +289,10 @@ func TestACommandIsCountedOnce(t *testing.T) {
 	require.Equal(t, []string{"vm delete denied"}, m.commands)
 }
 
-type counts struct{ commands []string }
+type counts struct {
+	commands []string
+	panics   int
+}
 
 func (m *counts) Command(words, outcome string, _ time.Duration) {
 	m.commands = append(m.commands, words+" "+outcome)
@@ -301,7 +304,7 @@ func (m *counts) State(bot.State) {}
 
 func (m *counts) Message(bot.OwedKind, bool) {}
 
-func (m *counts) Panic() {}
+func (m *counts) Panic() { m.panics++ }
 
 func TestASlowLookUpDoesNotDelayTheAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -105,6 +105,12 @@ func joined(parts ...string) string {
 // completeVM lists the VMs that the person may touch. It makes one call at
 // most: what else is known of them is shown, and not asked for.
 func (p *provider) completeVM(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
+	choices, err := p.vmChoices(ctx, c)
+	return pick(strings.TrimPrefix(prefix, vmTarget+"/"), choices), err
+}
+
+// vmChoices are all VMs that the person may touch.
+func (p *provider) vmChoices(ctx context.Context, c *bot.Call) ([]bot.Choice, error) {
 	ids, err := p.vms.get(ctx, only)
 	if err != nil {
 		return nil, fmt.Errorf("complete a vm: %w", err)
@@ -121,10 +127,16 @@ func (p *provider) completeVM(ctx context.Context, c *bot.Call, prefix string) (
 			Label: joined(strconv.Itoa(id), nameOf(c, vmID(id)), status.State, config.Template, strings.Join(ipv4s(config.IPs), " ")),
 		})
 	}
-	return pick(strings.TrimPrefix(prefix, vmTarget+"/"), choices), nil
+	return choices, nil
 }
 
 func (p *provider) completeDedicated(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
+	choices, err := p.dedicatedChoices(ctx, c)
+	return pick(strings.TrimPrefix(prefix, dedicatedTarget+"/"), choices), err
+}
+
+// dedicatedChoices are all dedicated servers that the person may touch.
+func (p *provider) dedicatedChoices(ctx context.Context, c *bot.Call) ([]bot.Choice, error) {
 	owned, err := p.servers.get(ctx, only)
 	if err != nil {
 		return nil, fmt.Errorf("complete a dedicated server: %w", err)
@@ -137,16 +149,16 @@ func (p *provider) completeDedicated(ctx context.Context, c *bot.Call, prefix st
 		power, _ := p.power.peek(s.ID)
 		choices = append(choices, bot.Choice{Value: strconv.Itoa(s.ID), Label: joined(strconv.Itoa(s.ID), nameOf(c, dedicatedID(s.ID)), power.State)})
 	}
-	return pick(strings.TrimPrefix(prefix, dedicatedTarget+"/"), choices), nil
+	return choices, nil
 }
 
 // completeServer lists VMs and dedicated servers with their kind.
 func (p *provider) completeServer(ctx context.Context, c *bot.Call, prefix string) ([]bot.Choice, error) {
-	vms, err := p.completeVM(ctx, c, "")
+	vms, err := p.vmChoices(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	servers, err := p.completeDedicated(ctx, c, "")
+	servers, err := p.dedicatedChoices(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package commands_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,4 +70,28 @@ func TestAListSaysThatThereMayBeMore(t *testing.T) {
 		w.knows(ops[1:]...)
 		require.Empty(t, w.mustRead(line).Notes, line)
 	}
+}
+
+// Of many servers the one that is being typed is offered, wherever it stands.
+func TestCompletionOfOneAmongManyServers(t *testing.T) {
+	w := startBehind(t, func(sim http.Handler) http.Handler {
+		return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/api/v1/datacenter/server" {
+				sim.ServeHTTP(out, r)
+				return
+			}
+			ids := make([]int, 300)
+			for i := range ids {
+				ids[i] = 5000 + i
+			}
+			out.Header().Set("Content-Type", "application/json")
+			require.NoError(t, json.NewEncoder(out).Encode(map[string]any{"result": ids}))
+		})
+	})
+	row, _ := w.cat.Find("software install")
+	p, _ := row.Param("server")
+	choices, err := p.Kind.Complete(t.Context(), &bot.Call{Bot: w.bot, Command: row, Person: "ana", Now: w.clock.Now()}, "vm/5299")
+	require.NoError(t, err)
+	require.Len(t, choices, 1)
+	require.Equal(t, "vm/5299", choices[0].Value)
 }

@@ -1,6 +1,8 @@
 package commands_test
 
 import (
+	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -90,6 +92,35 @@ func TestSettleAResizeThatIsAMixture(t *testing.T) {
 	v := w.settle(c)
 	require.Equal(t, bot.Person, v.Is)
 	require.Contains(t, v.Text, "asked was Cores 4, Memory 8 GiB, Disk 100 GiB, IPv4 addresses 1; it is Cores 4, Memory 2 GiB")
+}
+
+// Of a finished job that left a mixture nobody says that it has failed: a person
+// has to look.
+func TestFollowAResizeThatIsAMixture(t *testing.T) {
+	w := startBehind(t, func(sim http.Handler) http.Handler {
+		return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/api/v1/job/15" {
+				sim.ServeHTTP(out, r)
+				return
+			}
+			out.Header().Set("Content-Type", "application/json")
+			_, err := io.WriteString(out, `{"result":{"id":15,"status":"finished","progress":100,"output":[]}}`)
+			require.NoError(t, err)
+		})
+	})
+	w.fault("change", "request-lost")
+	c, _ := w.run("vm resize 4001 --cores 4 --mem 8G")
+	c.Op.Job = &bot.Job{ID: 15, Since: w.clock.Now(), Last: bot.Progress{Phase: bot.Running, Fraction: -1}}
+	at := w.follow(c)
+	require.Equal(t, bot.Broken, at.Phase, "it is as before")
+	w.accepted("vm resize 4001 --cores 4")
+	at = w.follow(c)
+	require.Equal(t, bot.Lost, at.Phase)
+	require.Equal(t, bot.Person, w.settle(c).Is, "which is what he is asked with")
+	w.accepted("vm resize 4001 --mem 8G")
+	at = w.follow(c)
+	require.Equal(t, bot.Finished, at.Phase)
+	require.Contains(t, at.Text, "has the size that was asked for")
 }
 
 func TestSettleAnIgnoredResize(t *testing.T) {

@@ -157,8 +157,12 @@ func (p *provider) followResize(ctx context.Context, c *bot.Call) (bot.Progress,
 		return bot.Progress{}, err
 	}
 	at.Text = v.Text
-	if v.Is != bot.Done {
+	switch v.Is {
+	case bot.Done:
+	case bot.NotDone:
 		at.Phase = bot.Broken
+	default: // a person has to look; what differs is read once more before he is asked
+		at.Phase, at.Text = bot.Lost, "The provider says that it is finished."
 	}
 	return at, nil
 }

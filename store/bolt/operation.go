@@ -192,6 +192,7 @@ func (s *Store) Operations(ctx context.Context, f bot.OperationFilter) ([]bot.Op
 		from = unended
 	}
 	var out []bot.Operation
+	passed := 0
 	err := s.view(ctx, func(t *tx) error {
 		var err error
 		t.descend(from, uint64(max(f.Before, 0)), func(k, v []byte) bool {
@@ -203,7 +204,8 @@ func (s *Store) Operations(ctx context.Context, f bot.OperationFilter) ([]bot.Op
 					return true
 				}
 			}
-			if !containsAll(v, needles) {
+			fits := containsAll(v, needles)
+			if passed++; !fits && (f.Since.IsZero() || passed%glance != 0) {
 				return true
 			}
 			var op bot.Operation
@@ -213,7 +215,7 @@ func (s *Store) Operations(ctx context.Context, f bot.OperationFilter) ([]bot.Op
 			if !f.Since.IsZero() && op.Created.Before(f.Since) {
 				return !op.Created.Before(f.Since.Add(-skew))
 			}
-			if picks(f, &op) {
+			if fits && picks(f, &op) {
 				out = append(out, op)
 			}
 			return len(out) < limit
