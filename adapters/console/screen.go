@@ -101,7 +101,11 @@ func (s *screen) add(out *strings.Builder, p printed) {
 }
 
 func (s *screen) write(out *strings.Builder) {
-	if _, err := io.WriteString(s.out, out.String()); err != nil && s.err == nil {
+	text := out.String()
+	if s.terminal && !strings.HasPrefix(text, "\x1b[") { // else it clears from further up
+		text = below + text
+	}
+	if _, err := io.WriteString(s.out, text); err != nil && s.err == nil {
 		s.err = err
 	}
 }
@@ -223,6 +227,10 @@ func (s *screen) close(out io.Writer) {
 		s.blocks[n-1].blank = false
 	}
 }
+
+// below clears what stands below. x/term takes the line that is being typed
+// away before it writes, but for the rows below the cursor.
+const below = "\x1b[J"
 
 // up moves n lines up from the beginning of a line, and clears all from there.
 func up(n int) string { return fmt.Sprintf("\x1b[%dA\x1b[J", n) }

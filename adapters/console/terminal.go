@@ -89,7 +89,7 @@ func (c *Console) keyboard(ctx context.Context) (*keyboard, func(), error) {
 	k := &keyboard{ask: make(chan question), answer: make(chan typed, 1)}
 	stop := func() { close(k.ask) }
 	if !c.opts.Terminal {
-		go k.serve(plainLines(c.opts.In))
+		go k.serve(c.plainLines())
 		return k, stop, nil
 	}
 	if fd, ok := c.fd(); ok {
@@ -135,7 +135,8 @@ func (c *Console) keyboard(ctx context.Context) (*keyboard, func(), error) {
 // The keys that twice knows: https://en.wikipedia.org/wiki/C0_and_C1_control_codes
 const (
 	ctrlC = 3
-	ctrlU = 21 // empties the line
+	ctrlE = 5  // goes to the end of the line
+	ctrlU = 21 // takes away what stands before the cursor
 )
 
 // twice lets Ctrl-C through when it is pressed twice. Pressed once it empties
@@ -144,21 +145,31 @@ type twice struct {
 	in    io.Reader
 	once  func() // called for the first
 	armed bool
+	rest  []byte // what has been read, and not been handed on yet
+	err   error  // what comes after it
 }
 
 // Read implements io.Reader.
 func (t *twice) Read(p []byte) (int, error) {
-	n, err := t.in.Read(p)
-	for i, b := range p[:n] {
-		switch {
-		case b != ctrlC:
-			t.armed = false
-		case !t.armed:
-			t.armed, p[i] = true, ctrlU
-			t.once()
+	if len(t.rest) == 0 && t.err == nil {
+		var n int
+		n, t.err = t.in.Read(p)
+		for _, b := range p[:n] {
+			if b == ctrlC && !t.armed {
+				t.armed = true
+				t.once()
+				t.rest = append(t.rest, ctrlE, ctrlU)
+				continue
+			}
+			t.armed = false // x/term leaves at the second
+			t.rest = append(t.rest, b)
 		}
 	}
-	return n, err
+	n := copy(p, t.rest)
+	if t.rest = t.rest[n:]; len(t.rest) > 0 {
+		return n, nil
+	}
+	return n, t.err
 }
 
 // interrupted ends a watch, and says how to leave.
@@ -176,11 +187,21 @@ func (k *keyboard) serve(next func(question) (string, error)) {
 	}
 }
 
-// plainLines reads what comes through a pipe. Nobody sees a prompt there.
-func plainLines(in io.Reader) func(question) (string, error) {
-	lines := bufio.NewScanner(in)
+// plainLines reads what comes through a pipe, or from a terminal that can only
+// show one line below the other. Nobody sees a prompt there.
+func (c *Console) plainLines() func(question) (string, error) {
+	lines := bufio.NewScanner(c.opts.In)
 	lines.Buffer(nil, maxLine)
-	return func(question) (string, error) {
+	fd, visible := -1, false // what is typed is seen by who stands beside
+	if f, ok := c.opts.In.(*os.File); ok {
+		fd = int(f.Fd())
+		visible = term.IsTerminal(fd)
+	}
+	return func(q question) (string, error) {
+		if q.secret && visible {
+			line, err := term.ReadPassword(fd)
+			return string(line), err
+		}
 		if lines.Scan() {
 			return lines.Text(), nil
 		}
@@ -298,22 +319,33 @@ func (c *Console) complete(ctx context.Context) func(line string, pos int, key r
 			insert = spaced(insert) + " "
 		}
 		if len(insert) <= len(word) && len(found) > 1 {
-			lines := make([]string, len(found))
-			for i, choice := range found {
-				lines[i] = choice.Value
-				if choice.Label != "" && choice.Label != choice.Value {
-					lines[i] += "  " + choice.Label
-				}
-				lines[i] = printable(lines[i])
-			}
 			c.mu.Lock()
-			c.screen.print(block{kind: remark, lines: fixed(c.indented(lines)...)})
+			c.screen.print(block{kind: remark, lines: func() []string { return c.indented(c.listed(found)) }})
 			c.mu.Unlock()
 			return line, pos, true
 		}
 		before = before[:len(before)-len(word)] + insert
 		return before + line[pos:], len(before), true
 	}
+}
+
+// listed are choices below each other, what they mean in a column beside them.
+func (c *Console) listed(found []bot.Choice) []string {
+	column := 0
+	for _, choice := range found {
+		column = max(column, min(seen(printable(choice.Value)), 24))
+	}
+	var lines []string
+	for _, choice := range found {
+		lead := printable(choice.Value)
+		if choice.Label == "" || choice.Label == choice.Value {
+			lines = append(lines, lead)
+			continue
+		}
+		lead += strings.Repeat(" ", max(column-seen(lead), 0)+2)
+		lines = append(lines, c.wrap(lead, strings.Repeat(" ", min(column+2, c.room()/2)), printable(choice.Label))...)
+	}
+	return lines
 }
 
 // values are what can follow a line.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -71,6 +72,7 @@ type demo struct {
 	sim     *hostersim.Sim // nil with another API
 	console *console.Console
 	web     *web.Web // nil: none
+	width   int      // columns of the terminal
 	mu      sync.Mutex
 	life    *life
 }
@@ -112,7 +114,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 			return err
 		}
 		defer served.end()
-		d.greet(p.out)
+		_, _ = io.WriteString(p.out, d.greeting())
 		if err := d.console.Interact(ctx); err != nil || isTerminal(p) {
 			return err
 		}
@@ -146,14 +148,48 @@ func (d *demo) drain(ctx context.Context) error {
 	}
 }
 
-// greet says where one is, and what to try first.
-func (d *demo) greet(w io.Writer) {
+// greeting says where one is, and what to try first.
+func (d *demo) greeting() string {
 	people := d.policy.Current().People()
-	fmt.Fprintf(w, "This is #ops, the channel of a hosting team, with a simulated provider: nothing here is real.\n")
-	fmt.Fprintf(w, "You speak as %s. Here are: %s.\n\n", people[0], strings.Join(people, ", "))
-	fmt.Fprintf(w, "  vm list                    look\n  vm delete 4003 --force     be asked, and need somebody's approval\n")
-	fmt.Fprintf(w, "  as %-23s be somebody else, to approve it; then type the number of a button\n", people[len(people)-1])
-	fmt.Fprintf(w, "  help                       all that you may run here\n  ?                          what else one can type; exit leaves\n\n")
+	var b strings.Builder
+	put := func(lead, text string) { // in lines that fit, on a phone's terminal too
+		room := max(d.width, 40)
+		column := len(lead)
+		b.WriteString(lead)
+		for i, word := range strings.Fields(text) {
+			switch {
+			case i == 0:
+			case column+1+len(word) >= room:
+				b.WriteString("\n" + strings.Repeat(" ", len(lead)))
+				column = len(lead)
+			default:
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += len(word)
+		}
+		b.WriteByte('\n')
+	}
+	put("", "This is "+channelName+", the channel of a hosting team. Nothing here is real: the provider is simulated.")
+	put("", "You speak as "+people[0]+". Here are: "+strings.Join(people, ", ")+".")
+	b.WriteByte('\n')
+	for _, try := range [][2]string{
+		{"vm list", "look"},
+		{"vm delete 4003 --force", "be asked, and need somebody's approval"},
+		{"as " + people[len(people)-1], "be somebody else, to approve it; then type the number of a button"},
+		{"help", "all that you may run here"},
+		{"?", "what else one can type; exit leaves"},
+	} {
+		if d.width < 60 { // no room for two columns
+			put("  ", try[0])
+			put("      ", try[1])
+			continue
+		}
+		put(fmt.Sprintf("  %-26s ", try[0]), try[1])
+	}
+	b.WriteByte('\n')
+	return b.String()
 }
 
 // play runs the transcript.
@@ -203,8 +239,9 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	terminal := !c.scripted() && isTerminal(p)
+	terminal := !c.scripted() && isTerminal(p) && p.env("TERM") != "dumb" // on which nothing can be drawn again
 	width, height := size(p, terminal)
+	d.width = cmp.Or(width, 80)
 	d.console = console.New(console.Options{
 		In: p.in, Out: p.out, Terminal: terminal, Color: terminal && colored(p.env),
 		Width: width, Height: height, Home: bot.Place{Place: home}, Channel: channelName, Platforms: []string{"slack", "discord", "demo"},
