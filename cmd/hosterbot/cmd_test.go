@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -295,6 +296,35 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 
 // TestREADMENamesFilesThatExist: the request that README follows through the
 // files, and every link in it.
+// TestREADMEQuotesWhatIsSaid: who looks for what he sees finds its row.
+func TestREADMEQuotesWhatIsSaid(t *testing.T) {
+	var sources strings.Builder
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			var text []byte
+			text, err = os.ReadFile(path)
+			sources.Write(text)
+		}
+		return err
+	})
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, table, ok := strings.Cut(string(readme), "| you see | do |")
+	require.True(t, ok)
+	table, _, _ = strings.Cut(table, "\n\n")
+	seen := 0
+	for row := range strings.Lines(table) {
+		what, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
+		for _, quoted := range regexp.MustCompile("\"([^\"]+)\"|ends with 7[38], `([^`]+)`").FindAllStringSubmatch(what, -1) {
+			text := strings.TrimSuffix(quoted[1]+quoted[2], "operation N") // whose number it is
+			require.True(t, strings.Contains(sources.String(), text), "nobody ever sees: %s", text)
+			seen++
+		}
+	}
+	require.Greater(t, seen, 12)
+}
+
 func TestREADMENamesFilesThatExist(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
