@@ -237,6 +237,10 @@ func TestStoreCommands(t *testing.T) {
 	out, code = command(t, env, "store", "backup", copied)
 	require.Equal(t, exitFailed, code, "it must not be overwritten: %s", out)
 
+	out, code = command(t, env, "store", "backup", filepath.Join(dir, "none", "copy.db"))
+	require.Equal(t, exitFailed, code, out)
+	require.Contains(t, out, "no file can be made in "+filepath.Join(dir, "none")+" (no such file or directory): make the folder, or name another")
+
 	held, err := store.Open(address, store.Options{AuditKey: []byte(env["HOSTERBOT_AUDIT_KEY"])})
 	require.NoError(t, err)
 	out, code = command(t, env, "store", "restore", copied)

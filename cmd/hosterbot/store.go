@@ -129,7 +129,7 @@ func (c *storeBackupCmd) Run(ctx context.Context, p *program) error {
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(c.File), ".backup-")
 	if err != nil {
-		return err
+		return exit(exitFailed, fmt.Errorf("no file can be made in %s (%w): make the folder, or name another", filepath.Dir(c.File), cause(err)))
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
