@@ -81,7 +81,7 @@ func TestChecksSayWhatToGrant(t *testing.T) {
 				h := open(t, bot.SystemClock{})
 				c.spoil(h.fake)
 				said := examined(t, h)
-				require.Len(t, said, 9, "places and groups of other platforms are not looked at: %v", said)
+				require.Len(t, said, 10, "places and groups of other platforms are not looked at: %v", said)
 				for check, want := range c.want {
 					require.Regexp(t, "^"+regexp.QuoteMeta(want), said[check], check)
 				}
