@@ -37,6 +37,8 @@ func TestBadSettingsAreNamedWithValueAndExpectation(t *testing.T) {
 		"no URL":              {map[string]string{"HOSTERAPI_URL": "example"}, nil, `HOSTERAPI_URL is "example": expected an address`},
 		"a password in a URL": {map[string]string{"SLACK_API_URL": "https://a:hunter2@x"}, nil, "SLACK_API_URL is \"(not shown)\""},
 		"store":               {map[string]string{"HOSTERBOT_STORE": "mysql:user:hunter2@x"}, nil, `HOSTERBOT_STORE is "mysql:…": expected bolt:PATH`},
+		"store, too long":     {map[string]string{"HOSTERBOT_STORE": "bolt:/tmp/" + strings.Repeat("x", 98)}, nil, "since a socket has its place beside the store"},
+		"token with a blank":  {map[string]string{"HOSTERAPI_TOKEN": "canary two", "SLACK_BOT_TOKEN": "xoxb-canary", "SLACK_APP_TOKEN": "xapp-canary"}, nil, "HOSTERAPI_TOKEN holds a blank"},
 		"listen":              {map[string]string{"HOSTERBOT_LISTEN": "8080"}, nil, `HOSTERBOT_LISTEN is "8080": expected HOST:PORT`},
 		"port":                {map[string]string{"HOSTERBOT_LISTEN": ":99999"}, nil, `HOSTERBOT_LISTEN is ":99999"`},
 		"log":                 {map[string]string{"HOSTERBOT_LOG": "loud"}, nil, `HOSTERBOT_LOG is "loud": expected debug, info, warn or error`},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -25,6 +26,15 @@ type storeCmd struct {
 // storeAt is the store that a subcommand is about.
 type storeAt struct {
 	Store string `name:"store" env:"HOSTERBOT_STORE" default:"bolt:./hosterbot.db" help:"Address of the store."`
+}
+
+// socketMost is how long the path of a socket may be, the zero at its end left
+// out: sun_path has 108 bytes on Linux (unix(7)) and 104 on macOS (sys/un.h).
+func socketMost() int {
+	if runtime.GOOS == "linux" {
+		return 107
+	}
+	return 103
 }
 
 // socketOf is where a running bot serves its store.
