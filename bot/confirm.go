@@ -46,19 +46,19 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) *Operation {
 	cmd := p.Command
 	if b.unsaved.Load() > 0 {
-		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take the results of calls that were made, so nothing new is begun. Reading works.")))
+		b.refuse(ctx, answer, who, Errorf(Unavailable, "The store does not take the results of calls that were made, so nothing new is begun. Reading works."))
 		return nil
 	}
 	if p.Ambiguous != "" {
 		b.ack(ctx, answer) // it takes reads to know what this is about
 		if err := b.resolveTarget(ctx, who, &p); err != nil {
-			b.say(ctx, answer, b.refusal(err))
+			b.refuse(ctx, answer, who, err)
 			return nil
 		}
 	}
 	a, err := b.decideOwn(ctx, who, cmd, p.Args, p.Targets, p.Facts, false, w.breakGlass)
 	if err != nil {
-		b.say(ctx, answer, b.refusal(err))
+		b.refuse(ctx, answer, who, err)
 		return nil
 	}
 	if !a.Allowed {
@@ -67,7 +67,7 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 	}
 	places, notes, err := b.places(ctx, who, a.Requirement)
 	if err != nil {
-		b.say(ctx, answer, b.refusal(err))
+		b.refuse(ctx, answer, who, err)
 		return nil
 	}
 	now := b.clock.Now()
@@ -80,7 +80,7 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 	defer cancel()
 	stored, err := b.store.Create(bounded, now, key, &op, written)
 	if err != nil {
-		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err)))
+		b.refuse(ctx, answer, who, Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err))
 		return nil
 	}
 	*who.op = stored.ID

@@ -148,6 +148,9 @@ func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) 
 // unreadable is for a preview that did not succeed before the call: what
 // cannot be read is not "unchanged", so it waits; what says no ends it.
 func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error) error {
+	if ctx.Err() != nil { // the bot stops, which says nothing about the target
+		return ctx.Err()
+	}
 	var own *Error
 	if !errors.As(err, &own) || own.Kind == Unavailable {
 		b.log.Warn("target not readable", "op", op.ID, "err", b.scrub.Scrub(err.Error()))

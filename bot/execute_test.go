@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -486,4 +487,28 @@ func TestTriesEndThoughTheirReasonsTakeTurns(t *testing.T) {
 	w.skip(6 * time.Minute)
 	require.Equal(t, bot.Cancelled, w.state(1), "after %d attempts", w.row("vm start").ran())
 	require.LessOrEqual(t, w.row("vm start").ran(), 8)
+}
+
+// TestAStopIsNoProviderThatDoesNotAnswer: a read that the end of the bot cuts
+// off says nothing about the provider, and the next start goes on at once.
+func TestAStopIsNoProviderThatDoesNotAnswer(t *testing.T) {
+	var log strings.Builder
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	live := w.ctx
+	var stop context.CancelFunc
+	w.ctx, stop = context.WithCancel(live)
+	w.row("vm start").preview = func(*bot.Call) (bot.Preview, error) {
+		stop()
+		return bot.Preview{}, bot.Errorf(bot.Unavailable, "The provider does not answer.").Because(context.Canceled)
+	}
+	w.say("ana", "vm start 4009")
+	_, err := w.bot.RunDue(w.ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, bot.Ready, w.state(1))
+	require.NotContains(t, log.String(), "target not readable")
+	w.row("vm start").preview = machine
+	w.ctx = live
+	w.restart()
+	w.skip(0)
+	require.Equal(t, 1, w.row("vm start").ran())
 }

@@ -6,7 +6,8 @@ import "time"
 // fixed lists, never IDs.
 type Metrics interface {
 	// Command: a command was answered; outcome is "handled", "invalid",
-	// "denied" or "stranger".
+	// "denied", "stranger", "form" where it has to be filled in, or "failed"
+	// where the store, the provider or a chat was at fault.
 	Command(words, outcome string, took time.Duration)
 	// Decision: the policy decided.
 	Decision(words string, allowed bool, took time.Duration)

@@ -32,6 +32,7 @@ func (b *Bot) prepared(ctx context.Context, answer Responder, who asker, cmd *Co
 	case errors.Is(err, ErrConflict): // somebody was faster: the store knows
 		b.answerState(ctx, answer, who, op.ID)
 	case err != nil:
+		who.failed(err)
 		b.say(ctx, answer, b.withOp(b.refusal(err), op.ID))
 	default:
 		b.say(ctx, answer, card)

@@ -134,7 +134,7 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 			rec.Decision = "error"
 			b.record(ctx, rec)
 		}
-		b.say(ctx, answer, b.refusal(err))
+		b.refuse(ctx, answer, who, err)
 		return
 	}
 	card, more := b.page(who.place.Platform, card, page)
@@ -147,7 +147,7 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 	if err != nil {
 		b.log.Error("read not recorded", "err", err)
 		if p.Command.Effect == EffectSecrets { // no audit, no secret
-			b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take writes, so no secret is shown.").Because(err)))
+			b.refuse(ctx, answer, who, Errorf(Unavailable, "The store does not take writes, so no secret is shown.").Because(err))
 			return
 		}
 	} else {

@@ -289,6 +289,20 @@ func (b *Bot) refusal(err error) Card {
 	return c
 }
 
+// refuse says why a command is not run.
+func (b *Bot) refuse(ctx context.Context, answer Responder, who asker, err error) {
+	who.failed(err)
+	b.say(ctx, answer, b.refusal(err))
+}
+
+// failed notes that a command came to nothing for a fault of ours, the
+// provider's or a chat's, and not for what was asked.
+func (w asker) failed(err error) {
+	if e := (*Error)(nil); !errors.As(err, &e) || e.Kind == Unavailable {
+		*w.outcome = "failed"
+	}
+}
+
 // readAtOnce bounds how many commands read from the provider side by side.
 const readAtOnce = 64
 

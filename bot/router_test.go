@@ -289,6 +289,30 @@ func TestACommandIsCountedOnce(t *testing.T) {
 	require.Equal(t, []string{"vm delete denied"}, m.commands)
 }
 
+// TestAFaultIsNoHandledCommand: who counts or reads the log sees that a command
+// came to nothing, whether the provider or the store was at fault.
+func TestAFaultIsNoHandledCommand(t *testing.T) {
+	m := &counts{}
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Metrics = m })
+	down := bot.Errorf(bot.Unavailable, "The provider does not answer.")
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) { return bot.Card{}, down }
+	require.Contains(t, words(w.say("ana", "vm show 4001").card()), "does not answer")
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) {
+		return bot.Card{}, bot.Errorf(bot.Missing, "There is no VM 4001.")
+	}
+	w.say("ana", "vm show 4001")
+	before := w.store.before
+	w.store.before = func(method string) error {
+		if method == "Create" {
+			return bot.ErrUnavailable
+		}
+		return before(method)
+	}
+	require.Contains(t, words(w.say("ana", "vm start 4009").card()), "could not be recorded")
+	w.store.before = before
+	require.Equal(t, []string{"vm show failed", "vm show handled", "vm start failed"}, m.commands)
+}
+
 type counts struct {
 	commands []string
 	panics   int

@@ -16,8 +16,10 @@ import (
 // ...", by its name.
 func examined(t *testing.T, h *harness) map[string]string {
 	t.Helper()
+	elsewhere := place(homeID)
+	elsewhere.Team = "T0OTHER"
 	needs := bot.Needs{
-		Places: []bot.Place{place(homeID), place("C1CLOSED"), place("C2OLD"), place("C9NONE"), {}},
+		Places: []bot.Place{place(homeID), place("C1CLOSED"), place("C2OLD"), place("C9NONE"), elsewhere, {}},
 		Groups: []bot.Group{{Name: "oncall", Platform: "slack", ID: team + "/S0ONCALL"}, {Name: "gone", Platform: "slack", ID: team + "/S0GONE"}, {Name: "role", Platform: "discord", ID: "1/2"}},
 	}
 	said := make(map[string]string)
@@ -43,15 +45,16 @@ func TestChecksSayWhatToGrant(t *testing.T) {
 		want  map[string]string
 	}{
 		"all is well": {func(*fake) {}, map[string]string{
-			"SLACK_BOT_TOKEN":   "ok: is of hosterbot in the workspace Team",
-			"Slack scopes":      "ok: all that are needed; channels:history",
-			"SLACK_APP_TOKEN":   "ok: Slack takes it",
-			channel(homeID):     "ok: the bot may post there",
-			channel("C1CLOSED"): "FAIL: The bot is not in that channel, so it cannot post there. Type /invite @hosterbot in it",
-			channel("C2OLD"):    "FAIL: That channel is archived",
-			channel("C9NONE"):   "FAIL: The bot is not in that channel",
-			"group oncall":      "ok: its members can be read",
-			"group gone":        "FAIL: the members of " + team + "/S0GONE cannot be read",
+			"SLACK_BOT_TOKEN":                 "ok: is of hosterbot in the workspace Team",
+			"Slack scopes":                    "ok: all that are needed; channels:history",
+			"SLACK_APP_TOKEN":                 "ok: Slack takes it",
+			channel(homeID):                   "ok: the bot may post there",
+			channel("C1CLOSED"):               "FAIL: The bot is not in that channel, so it cannot post there. Type /invite @hosterbot in it",
+			channel("C2OLD"):                  "FAIL: That channel is archived",
+			channel("C9NONE"):                 "FAIL: The bot is not in that channel",
+			"channel slack:T0OTHER/" + homeID: "FAIL: The bot is not in the Slack workspace of slack:T0OTHER/" + homeID + ". It is in " + team + ": name that one in the policy",
+			"group oncall":                    "ok: its members can be read",
+			"group gone":                      "FAIL: the members of " + team + "/S0GONE cannot be read",
 		}},
 		"a scope is missing": {func(f *fake) { f.scopes = f.scopes[1:] }, map[string]string{
 			"SLACK_BOT_TOKEN": "ok: ",
@@ -78,7 +81,7 @@ func TestChecksSayWhatToGrant(t *testing.T) {
 				h := open(t, bot.SystemClock{})
 				c.spoil(h.fake)
 				said := examined(t, h)
-				require.Len(t, said, 9, "places and groups of other platforms are not looked at: %v", said)
+				require.Len(t, said, 10, "places and groups of other platforms are not looked at: %v", said)
 				for check, want := range c.want {
 					require.Regexp(t, "^"+regexp.QuoteMeta(want), said[check], check)
 				}

@@ -143,7 +143,8 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 		return bot.Errorf(bot.Unavailable, "The bot is not connected to Slack yet. Try again in a minute.").Because(err)
 	}
 	if p.Platform != platform || p.Team != "" && p.Team != a.team() && !p.Direct {
-		return bot.Errorf(bot.Forbidden, "The bot is not in the Slack workspace of %s.", bot.Code(p.String()))
+		return bot.Errorf(bot.Forbidden, "The bot is not in the Slack workspace of %s.", bot.Code(p.String())).
+			WithHint("It is in %s: name that one in the policy, or set the tokens of the other.", bot.Code(a.team()))
 	}
 	if p.Direct {
 		return nil

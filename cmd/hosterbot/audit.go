@@ -53,7 +53,7 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 	case err != nil:
 		return exit(exitFailed, fmt.Errorf("the audit log is not whole: %w", err))
 	case c.Anchors != "" && len(anchors) == 0:
-		return exit(exitFailed, fmt.Errorf("%s are whole, but %s holds no line with audit-anchor, so nothing shows whether newer records were cut off. %s",
+		return exit(exitFailed, fmt.Errorf("%s, whole, but %s holds no line with audit-anchor, so nothing shows whether newer records were cut off. %s",
 			plural(int(end.Count), "record"), c.source(), whenAnchored))
 	}
 	noun, mac := "records", end.MAC

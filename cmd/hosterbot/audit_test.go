@@ -159,7 +159,7 @@ func TestAuditVerifyWithAnchors(t *testing.T) {
 		"all there":        {env, log, exitFine, "6 records, whole; head 6 " + newest.MAC},
 		"the tail is cut":  {oldEnv, log, exitFailed, "the tail is cut: the log ends with record 5 (2026-11-25 12:00:00 UTC), and an anchor names record 6"},
 		"another MAC":      {env, forged.String(), exitFailed, "record 3 (2026-11-23 12:00:00 UTC) is not the one that was anchored"},
-		"text without one": {env, "audit-anchor soon", exitFailed, "6 records are whole, but " + filepath.Join(dir, "anchors") + " holds no line with audit-anchor, so nothing shows whether newer records were cut off. The bot logs one every 64 records"},
+		"text without one": {env, "audit-anchor soon", exitFailed, "6 records, whole, but " + filepath.Join(dir, "anchors") + " holds no line with audit-anchor, so nothing shows whether newer records were cut off. The bot logs one every 64 records"},
 	} {
 		out, code := command(t, tc.env, "audit", "verify", "--anchors", file(tc.text))
 		require.Equal(t, tc.code, code, "%s: %s", name, out)

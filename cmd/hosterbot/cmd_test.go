@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -36,6 +37,8 @@ func TestBadSettingsAreNamedWithValueAndExpectation(t *testing.T) {
 		"no URL":              {map[string]string{"HOSTERAPI_URL": "example"}, nil, `HOSTERAPI_URL is "example": expected an address`},
 		"a password in a URL": {map[string]string{"SLACK_API_URL": "https://a:hunter2@x"}, nil, "SLACK_API_URL is \"(not shown)\""},
 		"store":               {map[string]string{"HOSTERBOT_STORE": "mysql:user:hunter2@x"}, nil, `HOSTERBOT_STORE is "mysql:…": expected bolt:PATH`},
+		"store, too long":     {map[string]string{"HOSTERBOT_STORE": "bolt:/tmp/" + strings.Repeat("x", 98)}, nil, "since a socket has its place beside the store"},
+		"token with a blank":  {map[string]string{"HOSTERAPI_TOKEN": "canary two", "SLACK_BOT_TOKEN": "xoxb-canary", "SLACK_APP_TOKEN": "xapp-canary"}, nil, "HOSTERAPI_TOKEN holds a blank"},
 		"listen":              {map[string]string{"HOSTERBOT_LISTEN": "8080"}, nil, `HOSTERBOT_LISTEN is "8080": expected HOST:PORT`},
 		"port":                {map[string]string{"HOSTERBOT_LISTEN": ":99999"}, nil, `HOSTERBOT_LISTEN is ":99999"`},
 		"log":                 {map[string]string{"HOSTERBOT_LOG": "loud"}, nil, `HOSTERBOT_LOG is "loud": expected debug, info, warn or error`},
@@ -236,6 +239,10 @@ func TestStoreCommands(t *testing.T) {
 	out, code = command(t, env, "store", "backup", copied)
 	require.Equal(t, exitFailed, code, "it must not be overwritten: %s", out)
 
+	out, code = command(t, env, "store", "backup", filepath.Join(dir, "none", "copy.db"))
+	require.Equal(t, exitFailed, code, out)
+	require.Contains(t, out, "no file can be made in "+filepath.Join(dir, "none")+" (no such file or directory): make the folder, or name another")
+
 	held, err := store.Open(address, store.Options{AuditKey: []byte(env["HOSTERBOT_AUDIT_KEY"])})
 	require.NoError(t, err)
 	out, code = command(t, env, "store", "restore", copied)
@@ -295,6 +302,35 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 
 // TestREADMENamesFilesThatExist: the request that README follows through the
 // files, and every link in it.
+// TestREADMEQuotesWhatIsSaid: who looks for what he sees finds its row.
+func TestREADMEQuotesWhatIsSaid(t *testing.T) {
+	var sources strings.Builder
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			var text []byte
+			text, err = os.ReadFile(path)
+			sources.Write(text)
+		}
+		return err
+	})
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, table, ok := strings.Cut(string(readme), "| you see | do |")
+	require.True(t, ok)
+	table, _, _ = strings.Cut(table, "\n\n")
+	seen := 0
+	for row := range strings.Lines(table) {
+		what, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
+		for _, quoted := range regexp.MustCompile("\"([^\"]+)\"|ends with 7[38], `([^`]+)`").FindAllStringSubmatch(what, -1) {
+			text := strings.TrimSuffix(quoted[1]+quoted[2], "operation N") // whose number it is
+			require.True(t, strings.Contains(sources.String(), text), "nobody ever sees: %s", text)
+			seen++
+		}
+	}
+	require.Greater(t, seen, 12)
+}
+
 func TestREADMENamesFilesThatExist(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)

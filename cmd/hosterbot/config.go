@@ -76,6 +76,8 @@ func (s settings) check(env func(string) string) (config, error) {
 	wrong.url("DISCORD_API_URL", s.DiscordAPIURL)
 	if !strings.HasPrefix(s.Store, "bolt:") || s.Store == "bolt:" {
 		wrong.add("HOSTERBOT_STORE", scheme(s.Store), "bolt:PATH such as bolt:./hosterbot.db")
+	} else if len(socketOf(s.Store)) > socketMost() {
+		wrong.add("HOSTERBOT_STORE", s.Store, fmt.Sprintf("a path of at most %d bytes, since a socket has its place beside the store; a relative one counts as it is written", socketMost()-len(".sock")))
 	}
 	if s.AuditChannel != "" && !placePattern.MatchString(s.AuditChannel) {
 		wrong.add("HOSTERBOT_AUDIT_CHANNEL", s.AuditChannel, "slack:TEAM/CHANNEL or discord:GUILD/CHANNEL")

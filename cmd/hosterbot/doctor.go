@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -135,8 +134,11 @@ func plural2(n int, one, many string) string {
 func examineStore(address string, key secret.Secret) bot.Check {
 	return bot.Check{Name: "store", Run: func(ctx context.Context) (string, error) {
 		path := strings.TrimPrefix(address, "bolt:")
-		if conn, err := net.DialTimeout("unix", socketOf(address), time.Second); err == nil {
-			return path + ": a bot runs on it", conn.Close()
+		if get := running(address); get != nil {
+			if err := faultOf(ctx, get, "/ping"); err != nil {
+				return "", fmt.Errorf("a bot runs on it, and it takes no writes (%w): free disk, 100 MB at least, or make its folder writable", err)
+			}
+			return path + ": a bot runs on it", nil
 		}
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			f, err := os.CreateTemp(filepath.Dir(path), ".doctor-")

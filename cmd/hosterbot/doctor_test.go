@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -108,7 +110,19 @@ func TestDoctorKnowsTheStore(t *testing.T) {
 	stop, err := serveStore(env["HOSTERBOT_STORE"], held)
 	require.NoError(t, err)
 	defer stop()
-	require.Contains(t, doctor(), "a bot runs on it")
+	require.Contains(t, doctor(), "ok   store: "+strings.TrimPrefix(env["HOSTERBOT_STORE"], "bolt:")+": a bot runs on it\n")
+	stop()
+	stop, err = serveStore(env["HOSTERBOT_STORE"], fullStore{held})
+	require.NoError(t, err)
+	defer stop()
+	require.Contains(t, doctor(), "FAIL store: a bot runs on it, and it takes no writes (only 3 MB of disk are free): free disk, 100 MB at least")
+}
+
+// fullStore takes no writes.
+type fullStore struct{ bot.Store }
+
+func (fullStore) Ping(context.Context, time.Time) error {
+	return errors.New("only 3 MB of disk are free")
 }
 
 // TestDoctorSeesAStoreThatRunRefuses: what ends a start with 73 is no "all ok".

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -27,11 +28,20 @@ type storeAt struct {
 	Store string `name:"store" env:"HOSTERBOT_STORE" default:"bolt:./hosterbot.db" help:"Address of the store."`
 }
 
+// socketMost is how long the path of a socket may be, the zero at its end left
+// out: sun_path has 108 bytes on Linux (unix(7)) and 104 on macOS (sys/un.h).
+func socketMost() int {
+	if runtime.GOOS == "linux" {
+		return 107
+	}
+	return 103
+}
+
 // socketOf is where a running bot serves its store.
 func socketOf(address string) string { return strings.TrimPrefix(address, "bolt:") + ".sock" }
 
 // serveStore serves the store of a running bot on a socket beside it, for
-// `store backup`, `store check` and `audit`.
+// `store backup`, `store check`, `audit` and `doctor`.
 func serveStore(address string, st bot.Store) (stop func(), err error) {
 	path := socketOf(address)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -56,6 +66,11 @@ func serveStore(address string, st bot.Store) (stop func(), err error) {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, r *http.Request) {
+		if err := st.Ping(r.Context(), time.Now()); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
+	})
 	mux.HandleFunc("GET /audit", serveAudit(st))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
@@ -70,18 +85,8 @@ func (c *storeAt) reach(p *program) (open bot.Store, get func(ctx context.Contex
 	if _, err := os.Stat(path); err != nil {
 		return nil, nil, exit(exitStore, fmt.Errorf("there is no store at %s: set HOSTERBOT_STORE, or --store, to the bot's; hosterbot run makes it", path))
 	}
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", socketOf(c.Store))
-	}}}
-	if conn, err := net.DialTimeout("unix", socketOf(c.Store), time.Second); err == nil {
-		_ = conn.Close()
-		return nil, func(ctx context.Context, path string) (*http.Response, error) {
-			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://store"+path, nil)
-			if err != nil {
-				return nil, err
-			}
-			return client.Do(r)
-		}, nil
+	if get := running(c.Store); get != nil {
+		return nil, get, nil
 	}
 	var wrong problems
 	key := wrong.secret(p.env, "HOSTERBOT_AUDIT_KEY", false)
@@ -93,6 +98,25 @@ func (c *storeAt) reach(p *program) (open bot.Store, get func(ctx context.Contex
 		return nil, nil, exit(exitStore, err)
 	}
 	return st, nil, nil
+}
+
+// running asks the bot that holds a store; nil where none does.
+func running(address string) (get func(ctx context.Context, path string) (*http.Response, error)) {
+	conn, err := net.DialTimeout("unix", socketOf(address), time.Second)
+	if err != nil {
+		return nil
+	}
+	_ = conn.Close()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", socketOf(address))
+	}}}
+	return func(ctx context.Context, path string) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://store"+path, nil)
+		if err != nil {
+			return nil, err
+		}
+		return client.Do(r)
+	}
 }
 
 type storeBackupCmd struct {
@@ -115,7 +139,7 @@ func (c *storeBackupCmd) Run(ctx context.Context, p *program) error {
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(c.File), ".backup-")
 	if err != nil {
-		return err
+		return exit(exitFailed, fmt.Errorf("no file can be made in %s (%w): make the folder, or name another", filepath.Dir(c.File), cause(err)))
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
@@ -164,7 +188,7 @@ func (c *storeCheckCmd) Run(ctx context.Context, p *program) error {
 		defer st.Close()
 		err = st.Check(ctx)
 	} else {
-		err = fetchCheck(ctx, get)
+		err = faultOf(ctx, get, "/check")
 	}
 	if err != nil {
 		return exit(exitFailed, fmt.Errorf("the store is damaged:\n%w", err))
@@ -173,14 +197,18 @@ func (c *storeCheckCmd) Run(ctx context.Context, p *program) error {
 	return nil
 }
 
-func fetchCheck(ctx context.Context, get func(context.Context, string) (*http.Response, error)) error {
-	resp, err := get(ctx, "/check")
+// faultOf is what the running bot finds wrong; nil where it is nothing.
+func faultOf(ctx context.Context, get func(context.Context, string) (*http.Response, error), path string) error {
+	resp, err := get(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err == nil && resp.StatusCode != http.StatusOK {
+	switch {
+	case err != nil:
+	case path == "/ping" && resp.StatusCode == http.StatusNotFound: // an older bot, which cannot tell
+	case resp.StatusCode != http.StatusOK:
 		err = errors.New(strings.TrimSpace(string(text)))
 	}
 	return err

@@ -126,10 +126,10 @@ func New(cfg Config) (*Client, error) {
 	}
 	token := cfg.Token.Reveal()
 	if token == "" {
-		return nil, errors.New("hosterapi token: is empty")
+		return nil, errors.New("HOSTERAPI_TOKEN is empty")
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("hosterapi token: holds a blank or a character that no header can carry")
+		return nil, errors.New("HOSTERAPI_TOKEN holds a blank or a character that no header can carry")
 	}
 	if cfg.Rate == 0 {
 		cfg.Rate = defaultRate
