@@ -303,9 +303,28 @@ func TestAFormThatClosedMeanwhileOpensAgain(t *testing.T) {
 		wait = 5 * time.Second
 		v = h.views["U07ANA"]
 		h.settle(v, h.does(t, "interactive", h.sent(v)))
+		_, open = h.Form(t, "ana")
+		require.False(t, open)
 		last := h.Sees(t, "ana")[0]
 		require.Contains(t, last.Text, "No such ticket.")
-		require.Equal(t, "v1:1:confirm:n", last.Buttons[0].Code, "a way back")
+		frame, acked := h.envelope("interactive", h.click("U07ANA", h.find(t, last.ID), "Open it again"))
+		require.True(t, h.newest(0).send(frame))
+		require.Nil(t, <-acked)
+		synctest.Wait()
+		got, open = h.Form(t, "ana")
+		require.True(t, open)
+		require.Equal(t, "INC-42", got.Fields[0].Value, "what was typed stays")
+
+		wait = 0
+		h.Submit(t, "ana", map[string]string{"reason": "INC-43"})
+		got, _ = h.Form(t, "ana")
+		require.Equal(t, "No such ticket.", got.Fields[0].Error)
+
+		pressed := make(chan string, 1)
+		b.press = func(_ context.Context, p bot.Press) { pressed <- p.Code }
+		other := h.click("U08BEN", h.find(t, last.ID), "Open it again")
+		h.does(t, "interactive", other)
+		require.Equal(t, "v1:1:confirm:n", <-pressed, "for others, and after a restart, it is the form's own button")
 	})
 }
 

@@ -73,6 +73,12 @@ var (
 		"user_not_in_channel", "channel_is_archived", "team_access_not_granted", "missing_scope", "messages_tab_disabled",
 		"cannot_dm_bot", "user_disabled", "user_not_found", "not_allowed_token_type")
 
+	// Why there is no thread in which something could be posted.
+	noThread = map[string]string{
+		"restricted_action_thread_locked":          "it is locked",
+		"restricted_action_non_threadable_channel": "this channel has none",
+	}
+
 	badBlocks = set("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "invalid_attachments", "invalid_payload")
 
 	// Something of the call may have been done.

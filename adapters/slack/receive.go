@@ -296,7 +296,16 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
 				Lines: []string{"It reached the bot " + bot.Duration(late) + " after you pressed, so nothing was done. Press again."}})
 			return
 		}
-		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Answer: ans})
+		form, code, kept := a.drawer.formOf(c.code, c.user)
+		if kept {
+			if err := ans.Form(ctx, form); err != nil {
+				a.log.Warn("form not opened", "err", err)
+				ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "The form could not be opened", Lines: []string{"Nothing was done. Press again."},
+					Buttons: []bot.Button{{Label: "Open it again", Style: bot.Primary, Code: c.code}}})
+			}
+			return
+		}
+		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: code, Answer: ans})
 	case submission:
 		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: ans})
 	case lookup:
