@@ -390,3 +390,28 @@ func TestChoicesAreSearched(t *testing.T) {
 		require.Empty(t, ask("nothing"))
 	})
 }
+
+// TestChoicesThatComeTooLateAreNone: Slack shows an error where it gets no list.
+func TestChoicesThatComeTooLateAreNone(t *testing.T) {
+	b := &stub{complete: func(c bot.Completion) []bot.Choice {
+		if c.Prefix == "bad" {
+			panic("oops")
+		}
+		<-time.After(5 * time.Second)
+		return []bot.Choice{{Value: "4001"}}
+	}}
+	play(t, b, func(t *testing.T, h *harness) {
+		for _, prefix := range []string{"slow", "bad"} {
+			frame, acked := h.envelope("interactive", map[string]any{
+				"type": "block_suggestion", "team": map[string]any{"id": team}, "user": map[string]any{"id": "U07ANA", "team_id": team},
+				"action_id": "value-vm", "block_id": "vm", "value": prefix, "view": map[string]any{"id": "V1", "callback_id": "v1:r1:args:n"},
+			})
+			began := time.Now()
+			require.True(t, h.newest(0).send(frame))
+			ack := <-acked
+			require.NotNil(t, ack["options"], prefix)
+			require.Empty(t, ack["options"], prefix)
+			require.LessOrEqual(t, time.Since(began), time.Second)
+		}
+	})
+}

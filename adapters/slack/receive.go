@@ -261,7 +261,11 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string,
 		_ = on.acknowledge(id, nil)
 		return
 	}
-	d, first := a.calls.begin(c.key, on, id)
+	var late any
+	if c.sort == lookup { // Slack shows an error where there is no list
+		late = noOptions
+	}
+	d, first := a.calls.begin(c.key, on, id, late)
 	if !first {
 		return
 	}
