@@ -39,6 +39,7 @@ const unhurried = 0.03
 // waiting time; the others that wait run at a hundredth.
 var scales = map[string]float64{
 	"effects":                  0.03, // it waits for ten seconds alone
+	"lost_answer":              0.03, // what has ten seconds to be sent is not too late under load; it settles within 24 s
 	"op_resolve":               0.03, // three people are too early within 160 s
 	"provider_trouble":         0.03, // what the provider asks for by Retry-After is not scaled
 	"restart_keeps_progress":   0.05, // the job has to outlive the bot

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -414,4 +415,68 @@ func TestChoicesThatComeTooLateAreNone(t *testing.T) {
 			require.LessOrEqual(t, time.Since(began), time.Second)
 		}
 	})
+}
+
+// TestWhatTakesLongShowsThatItIsAtWork: what comes later takes its place where
+// Slack can replace it; beside what everybody sees it stands below.
+func TestWhatTakesLongShowsThatItIsAtWork(t *testing.T) {
+	button := bot.Card{Title: "Card", Buttons: []bot.Button{{Label: "Go", Code: "v1:1:go:n"}}}
+	works := func(ctx context.Context, to bot.Responder) {
+		<-time.After(time.Second) // as the core does
+		_ = to.Reply(ctx, bot.Card{Tone: bot.Busy, Title: "Working on it …"})
+		<-time.After(5 * time.Second)
+		_ = to.Reply(ctx, bot.Card{Title: "Heard"})
+	}
+	b := opensThen(func(ctx context.Context, s bot.Submission) { works(ctx, s.Answer) })
+	form := b.handle
+	b.handle = func(ctx context.Context, r bot.Request) {
+		switch r.Line {
+		case "form":
+			form(ctx, r)
+		case "card":
+			_ = r.Answer.Reply(ctx, button)
+		default:
+			works(ctx, r.Answer)
+		}
+	}
+	b.press = func(ctx context.Context, p bot.Press) { works(ctx, p.Answer) }
+	for name, c := range map[string]struct {
+		does   func(t *testing.T, h *harness) (kind string, payload any)
+		before []string // what stands there and stays
+		twice  bool     // and what shows that it is at work
+	}{
+		"a command": {func(_ *testing.T, h *harness) (string, any) { return "slash_commands", h.slash("U07ANA", "vm list") }, nil, false},
+		"a press on a private card": {func(t *testing.T, h *harness) (string, any) {
+			h.Type(t, "ana", "card")
+			return "interactive", h.click("U07ANA", h.messages[0], "Go")
+		}, nil, false},
+		"a form": {func(t *testing.T, h *harness) (string, any) {
+			h.Type(t, "ana", "form")
+			return "interactive", h.sent(h.views["U07ANA"])
+		}, nil, false},
+		"a press on what everybody sees": {func(t *testing.T, h *harness) (string, any) {
+			r, err := h.a.Post(t.Context(), place(homeID), "root", button)
+			require.NoError(t, err)
+			return "interactive", h.click("U07ANA", h.find(t, r.ID), "Go")
+		}, []string{"Card"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, b, func(t *testing.T, h *harness) {
+				kind, payload := c.does(t, h)
+				frame, acked := h.envelope(kind, payload)
+				began := time.Now()
+				require.True(t, h.newest(0).send(frame))
+				require.Nil(t, <-acked)
+				require.LessOrEqual(t, time.Since(began), time.Second)
+				<-time.After(2*time.Second - time.Since(began))
+				at := append(slices.Clone(c.before), "⏳ Working on it …")
+				require.Equal(t, at, titles(h.sees(t, "ana")))
+				<-h.a.returned
+				if !c.twice {
+					at = at[:len(at)-1]
+				}
+				require.Equal(t, append(at, "Heard"), titles(h.sees(t, "ana")))
+			})
+		})
+	}
 }

@@ -81,6 +81,8 @@ var (
 
 	badBlocks = set("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "invalid_attachments", "invalid_payload")
 
+	tooMany = set("rate_limited", "ratelimited", "message_limit_exceeded")
+
 	// Something of the call may have been done.
 	unsure = set("internal_error", "fatal_error", "service_unavailable", "request_timeout")
 )
@@ -93,10 +95,17 @@ func set(words ...string) map[string]bool {
 	return m
 }
 
+// fullFor is how long is waited where Slack says that there were too many
+// messages, and not until when.
+const fullFor = 10 * time.Second
+
 // retryAfter is how long Slack asks to wait; 0: it does not.
 func retryAfter(err error) time.Duration {
 	var limited *slack.RateLimitedError
 	if !errors.As(err, &limited) {
+		if tooMany[code(err)] {
+			return fullFor
+		}
 		return 0
 	}
 	return max(limited.RetryAfter, time.Second)

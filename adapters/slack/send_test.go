@@ -137,6 +137,7 @@ func TestRefusedPostsSayWhatIsWrong(t *testing.T) {
 		"another workspace":    {elsewhere, nil, bot.PostError{Forbidden: true}},
 		"a deleted thread":     {gone, nil, bot.PostError{Gone: true}},
 		"too fast":             {place(homeID), status(http.StatusTooManyRequests), bot.PostError{RetryAfter: 2 * time.Second}},
+		"too many":             {place(homeID), refuse("rate_limited"), bot.PostError{RetryAfter: 10 * time.Second}},
 		"no answer":            {place(homeID), status(http.StatusBadGateway), bot.PostError{Lost: true}},
 		"a fault inside Slack": {place(homeID), refuse("internal_error"), bot.PostError{Lost: true}},
 		"a code nobody knows":  {place(homeID), refuse("something_new"), bot.PostError{}},
