@@ -129,6 +129,12 @@ func TestAClickInAThreadIsAnsweredThere(t *testing.T) {
 		last := h.Sees(t, "ana")[2]
 		require.Equal(t, root.ID, last.Thread)
 		require.True(t, last.Private)
+
+		require.NoError(t, h.a.Edit(t.Context(), root, bot.Card{Title: "Root", Buttons: []bot.Button{{Label: "Approve", Code: "v1:1:approve:n"}}}))
+		click := h.click("U07ANA", h.find(t, root.ID), "Approve")
+		click["container"].(map[string]any)["thread_ts"] = root.ID // so Slack names a root that has answers
+		h.does(t, "interactive", click)
+		require.Empty(t, h.Sees(t, "ana")[3].Thread, "nobody looks into the thread for it")
 	})
 }
 

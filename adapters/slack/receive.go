@@ -227,6 +227,9 @@ func (p *interaction) pressed(c *call) {
 	if c.from.Channel == "" {
 		c.from.Channel = p.Container.ChannelID
 	}
+	if c.from.Thread == p.Container.MessageTS { // a root stands in the channel: who presses there does not see the thread
+		c.from.Thread = ""
+	}
 	if len(p.Actions) == 0 || p.Actions[0].Type != "button" || !strings.HasPrefix(p.Actions[0].ActionID, pressAction) {
 		return // a link, or a choice in a form that is not sent yet
 	}
