@@ -269,7 +269,16 @@ func TestAnIPv6AddressIsCode(t *testing.T) {
 	}
 }
 
-func TestALoneMarkIsNotBold(t *testing.T) {
-	_, blocks := slack.Rendered(bot.Card{Title: "Delete VM " + bot.Code("4009") + "?"}, team, noon)
-	require.Contains(t, encoded(blocks), "*Delete VM* `4009`?")
+func TestMarksBehindCodeAreNotBold(t *testing.T) {
+	for title, want := range map[string]string{
+		"Delete VM " + bot.Code("4009") + "?":                                         "*Delete VM* `4009`?",
+		"The provider knows no VM " + bot.Code("9") + ": it says " + bot.Code("0x01"): "*The provider knows no VM* `9`: *it says* `0x01`",
+		bot.Code("vm/4003") + " (web-1), and " + bot.Code("vm/4004") + ", too":        "`vm/4003` *(web-1), and* `vm/4004`, *too*",
+		"Locked until " + bot.At(noon) + ": “disk” test":                              "*“disk” test*",
+		bot.Code("a") + ".": "`a`.",
+	} {
+		_, blocks := slack.Rendered(bot.Card{Title: title}, team, noon)
+		text := str(generic[[]any](t, blocks)[0].(map[string]any)["text"].(map[string]any)["text"])
+		require.Contains(t, text, want, title)
+	}
 }
