@@ -282,3 +282,34 @@ func TestMarksBehindCodeAreNotBold(t *testing.T) {
 		require.Contains(t, text, want, title)
 	}
 }
+
+// TestREADMEShowsWhatIsSent: its cards are lines of the golden files, in order.
+func TestREADMEShowsWhatIsSent(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, section, _ := strings.Cut(string(readme), "\n## Set up Slack\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, section, found := strings.Cut(section, "What it looks like")
+	require.True(t, found)
+	files, err := filepath.Glob("testdata/*.golden")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	bare := strings.NewReplacer("*", "", "`", "")
+	shown := strings.Split(section, "```\n")
+	require.GreaterOrEqual(t, len(shown), 7)
+	for i := 1; i < len(shown); i += 2 { // every second part is a card
+		want := strings.Split(strings.TrimSpace(shown[i]), "\n")
+		require.True(t, slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			layout, _, _ := strings.Cut(string(text), "\n---- text\n")
+			left := want
+			for line := range strings.SplitSeq(bare.Replace(layout), "\n") {
+				if len(left) > 0 && strings.TrimSpace(line) == strings.TrimSpace(left[0]) {
+					left = left[1:]
+				}
+			}
+			return len(left) == 0
+		}), "no golden file has this:\n%s", shown[i])
+	}
+}
