@@ -149,3 +149,38 @@ func TestTheBuiltBotOffersOperationsAndJobs(t *testing.T) {
 	require.True(t, strings.HasPrefix(offers("cho", "job reveal", "job", "1")[0], "15 · "))
 	w.Stop()
 }
+
+// TestTheBuiltBotAsksForABackupOfAVM: which backups there are to choose from
+// shows when the VM is chosen.
+func TestTheBuiltBotAsksForABackupOfAVM(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{})
+	user := accounts["ana"]
+	asks := func(field string) (element map[string]any) {
+		t.Helper()
+		require.True(t, w.await(patience, func() bool {
+			v := w.views[user]
+			if v == nil || len(v.inputs()) != 1 || v.inputs()[0]["block_id"] != field {
+				return false
+			}
+			element = v.inputs()[0]["element"].(map[string]any)
+			return true
+		}), "no form asks for %s alone\n%s", field, w.Journal)
+		require.Equal(t, "static_select", element["type"])
+		return element
+	}
+	fills := func(field, value string) {
+		t.Helper()
+		d, err := w.Submit("ana", map[string]string{field: value})
+		require.NoError(t, err)
+		d.Acked()
+	}
+	w.deed(user, "slash_commands", w.slash(user, "backup restore")).Acked()
+	require.Len(t, asks("vm")["options"], 5)
+	fills("vm", "4001")
+	backups := asks("backup")["options"].([]any)
+	require.Len(t, backups, 3)
+	fills("backup", str(backups[0].(map[string]any)["value"]))
+	w.Told("ana", "Nothing happens unless you confirm")
+	w.Stop()
+}
