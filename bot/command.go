@@ -237,6 +237,9 @@ type Kind struct {
 	// Any says that a value may be right that Complete lists only where it is
 	// typed.
 	Any bool
+	// After names the parameter that Complete needs: a form asks for that one
+	// first.
+	After string
 	// Complete lists values that begin with or contain prefix, best first, at
 	// most MaxListed. Nil: Choices only.
 	Complete func(ctx context.Context, c *Call, prefix string) ([]Choice, error)

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,7 +103,8 @@ func (b *Bot) argsForm(ctx context.Context, who asker, r Read, cmd *Command, s *
 	f := Form{Code: readCode(r, actArgs), Title: CleanMax(cmd.Words, 24), Text: cmd.Summary, Submit: "Run"}
 	for i := range cmd.Params {
 		p := &cmd.Params[i]
-		if p.Secret || r.Args.Has(p.Name) {
+		first := func(f FormField) bool { return f.Name == p.Kind.After }
+		if p.Secret || r.Args.Has(p.Name) || slices.ContainsFunc(f.Fields, first) {
 			continue
 		}
 		field := FormField{Name: p.Name, Label: CleanMax(p.Summary, 45), Hint: p.Kind.Expects, Required: p.Required, Choices: p.Kind.Choices, MaxLen: max(p.Kind.MaxLen, 100)}
@@ -149,6 +151,11 @@ func (b *Bot) submitArgs(ctx context.Context, key string, answer Responder, who 
 		}
 	}
 	p, err := b.catalogue.ParseTyped(r.Command, args, who.snap.Label)
+	var missing *MissingError
+	if errors.As(err, &missing) { // what has other choices now
+		b.askForRest(ctx, answer, who, missing)
+		return
+	}
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
 		return

@@ -51,7 +51,7 @@ func newKinds(p *provider) kinds {
 		},
 		backup: &bot.Kind{
 			Name: "BACKUP", Expects: "a backup's timestamp such as 1606685300, or its date such as 2026-11-24 or \"2026-11-24 14:00\"",
-			Parse: parseBackup, Complete: p.completeBackup,
+			Parse: parseBackup, Complete: p.completeBackup, After: "vm",
 		},
 		pack: &bot.Kind{
 			Name: "PACKAGE", Expects: "a package's name such as ts3",

@@ -36,10 +36,15 @@ var leftOut = map[string]struct {
 const unhurried = 0.03
 
 // scales are for transcripts in which something has to be quicker than a
-// waiting time; the others that wait run at a hundredth.
+// waiting time, such as the ten seconds in which a change has to be sent; the
+// others that wait run at a hundredth.
 var scales = map[string]float64{
+	"denial":                   0.03, // what it waits for is left out
 	"effects":                  0.03, // it waits for ten seconds alone
+	"guards":                   0.02,
+	"lost_answer":              0.03, // it settles within 24 s
 	"op_resolve":               0.03, // three people are too early within 160 s
+	"order_to_its_end":         0.02,
 	"provider_trouble":         0.03, // what the provider asks for by Retry-After is not scaled
 	"restart_keeps_progress":   0.05, // the job has to outlive the bot
 	"restart_while_confirming": 0.05, // the wish has to outlive it too

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -128,6 +129,12 @@ func TestAClickInAThreadIsAnsweredThere(t *testing.T) {
 		last := h.Sees(t, "ana")[2]
 		require.Equal(t, root.ID, last.Thread)
 		require.True(t, last.Private)
+
+		require.NoError(t, h.a.Edit(t.Context(), root, bot.Card{Title: "Root", Buttons: []bot.Button{{Label: "Approve", Code: "v1:1:approve:n"}}}))
+		click := h.click("U07ANA", h.find(t, root.ID), "Approve")
+		click["container"].(map[string]any)["thread_ts"] = root.ID // so Slack names a root that has answers
+		h.does(t, "interactive", click)
+		require.Empty(t, h.Sees(t, "ana")[3].Thread, "nobody looks into the thread for it")
 	})
 }
 
@@ -303,9 +310,28 @@ func TestAFormThatClosedMeanwhileOpensAgain(t *testing.T) {
 		wait = 5 * time.Second
 		v = h.views["U07ANA"]
 		h.settle(v, h.does(t, "interactive", h.sent(v)))
+		_, open = h.Form(t, "ana")
+		require.False(t, open)
 		last := h.Sees(t, "ana")[0]
 		require.Contains(t, last.Text, "No such ticket.")
-		require.Equal(t, "v1:1:confirm:n", last.Buttons[0].Code, "a way back")
+		frame, acked := h.envelope("interactive", h.click("U07ANA", h.find(t, last.ID), "Open it again"))
+		require.True(t, h.newest(0).send(frame))
+		require.Nil(t, <-acked)
+		synctest.Wait()
+		got, open = h.Form(t, "ana")
+		require.True(t, open)
+		require.Equal(t, "INC-42", got.Fields[0].Value, "what was typed stays")
+
+		wait = 0
+		h.Submit(t, "ana", map[string]string{"reason": "INC-43"})
+		got, _ = h.Form(t, "ana")
+		require.Equal(t, "No such ticket.", got.Fields[0].Error)
+
+		pressed := make(chan string, 1)
+		b.press = func(_ context.Context, p bot.Press) { pressed <- p.Code }
+		other := h.click("U08BEN", h.find(t, last.ID), "Open it again")
+		h.does(t, "interactive", other)
+		require.Equal(t, "v1:1:confirm:n", <-pressed, "for others, and after a restart, it is the form's own button")
 	})
 }
 
@@ -370,4 +396,93 @@ func TestChoicesAreSearched(t *testing.T) {
 		require.NotNil(t, ask("nothing"))
 		require.Empty(t, ask("nothing"))
 	})
+}
+
+// TestChoicesThatComeTooLateAreNone: Slack shows an error where it gets no list.
+func TestChoicesThatComeTooLateAreNone(t *testing.T) {
+	b := &stub{complete: func(c bot.Completion) []bot.Choice {
+		if c.Prefix == "bad" {
+			panic("oops")
+		}
+		<-time.After(5 * time.Second)
+		return []bot.Choice{{Value: "4001"}}
+	}}
+	play(t, b, func(t *testing.T, h *harness) {
+		for _, prefix := range []string{"slow", "bad"} {
+			frame, acked := h.envelope("interactive", map[string]any{
+				"type": "block_suggestion", "team": map[string]any{"id": team}, "user": map[string]any{"id": "U07ANA", "team_id": team},
+				"action_id": "value-vm", "block_id": "vm", "value": prefix, "view": map[string]any{"id": "V1", "callback_id": "v1:r1:args:n"},
+			})
+			began := time.Now()
+			require.True(t, h.newest(0).send(frame))
+			ack := <-acked
+			require.NotNil(t, ack["options"], prefix)
+			require.Empty(t, ack["options"], prefix)
+			require.LessOrEqual(t, time.Since(began), time.Second)
+		}
+	})
+}
+
+// TestWhatTakesLongShowsThatItIsAtWork: what comes later takes its place where
+// Slack can replace it; beside what everybody sees it stands below.
+func TestWhatTakesLongShowsThatItIsAtWork(t *testing.T) {
+	button := bot.Card{Title: "Card", Buttons: []bot.Button{{Label: "Go", Code: "v1:1:go:n"}}}
+	works := func(ctx context.Context, to bot.Responder) {
+		<-time.After(time.Second) // as the core does
+		_ = to.Reply(ctx, bot.Card{Tone: bot.Busy, Title: "Working on it …"})
+		<-time.After(5 * time.Second)
+		_ = to.Reply(ctx, bot.Card{Title: "Heard"})
+	}
+	b := opensThen(func(ctx context.Context, s bot.Submission) { works(ctx, s.Answer) })
+	form := b.handle
+	b.handle = func(ctx context.Context, r bot.Request) {
+		switch r.Line {
+		case "form":
+			form(ctx, r)
+		case "card":
+			_ = r.Answer.Reply(ctx, button)
+		default:
+			works(ctx, r.Answer)
+		}
+	}
+	b.press = func(ctx context.Context, p bot.Press) { works(ctx, p.Answer) }
+	for name, c := range map[string]struct {
+		does   func(t *testing.T, h *harness) (kind string, payload any)
+		before []string // what stands there and stays
+		twice  bool     // and what shows that it is at work
+	}{
+		"a command": {func(_ *testing.T, h *harness) (string, any) { return "slash_commands", h.slash("U07ANA", "vm list") }, nil, false},
+		"a press on a private card": {func(t *testing.T, h *harness) (string, any) {
+			h.Type(t, "ana", "card")
+			return "interactive", h.click("U07ANA", h.messages[0], "Go")
+		}, nil, false},
+		"a form": {func(t *testing.T, h *harness) (string, any) {
+			h.Type(t, "ana", "form")
+			return "interactive", h.sent(h.views["U07ANA"])
+		}, nil, false},
+		"a press on what everybody sees": {func(t *testing.T, h *harness) (string, any) {
+			r, err := h.a.Post(t.Context(), place(homeID), "root", button)
+			require.NoError(t, err)
+			return "interactive", h.click("U07ANA", h.find(t, r.ID), "Go")
+		}, []string{"Card"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, b, func(t *testing.T, h *harness) {
+				kind, payload := c.does(t, h)
+				frame, acked := h.envelope(kind, payload)
+				began := time.Now()
+				require.True(t, h.newest(0).send(frame))
+				require.Nil(t, <-acked)
+				require.LessOrEqual(t, time.Since(began), time.Second)
+				<-time.After(2*time.Second - time.Since(began))
+				at := append(slices.Clone(c.before), "⏳ Working on it …")
+				require.Equal(t, at, titles(h.sees(t, "ana")))
+				<-h.a.returned
+				if !c.twice {
+					at = at[:len(at)-1]
+				}
+				require.Equal(t, append(at, "Heard"), titles(h.sees(t, "ana")))
+			})
+		})
+	}
 }

@@ -53,6 +53,7 @@ type delivery struct {
 	copies []envelopeOn
 	acked  bool
 	answer any
+	late   any // what is answered where nothing else was in time
 }
 
 type envelopeOn struct {
@@ -67,26 +68,27 @@ type source interface {
 }
 
 // begin takes an envelope in. It is false for one that is under way already:
-// that one's acknowledgement goes to both.
-func (c *calls) begin(key string, on source, id string) (*delivery, bool) {
+// that one's acknowledgement goes to both. late is the acknowledgement that it
+// gets where the handler makes none in time.
+func (c *calls) begin(key string, on source, id string, late any) (*delivery, bool) {
 	c.mu.Lock()
 	if d := c.inFlight[key]; d != nil {
 		c.mu.Unlock()
 		d.join(on, id)
 		return d, false
 	}
-	d := &delivery{calls: c, key: key, copies: []envelopeOn{{on, id}}}
+	d := &delivery{calls: c, key: key, copies: []envelopeOn{{on, id}}, late: late}
 	c.inFlight[key] = d
 	c.mu.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stop = c.clock.AfterFunc(ackAfter, func() { _ = d.ack(nil) })
+	d.stop = c.clock.AfterFunc(ackAfter, func() { _ = d.ack(late) })
 	return d, true
 }
 
 // end acknowledges what nobody has, and forgets the delivery.
 func (d *delivery) end() {
-	_ = d.ack(nil)
+	_ = d.ack(d.late)
 	d.calls.mu.Lock()
 	defer d.calls.mu.Unlock()
 	delete(d.calls.inFlight, d.key)

@@ -73,7 +73,15 @@ var (
 		"user_not_in_channel", "channel_is_archived", "team_access_not_granted", "missing_scope", "messages_tab_disabled",
 		"cannot_dm_bot", "user_disabled", "user_not_found", "not_allowed_token_type")
 
+	// Why there is no thread in which something could be posted.
+	noThread = map[string]string{
+		"restricted_action_thread_locked":          "it is locked",
+		"restricted_action_non_threadable_channel": "this channel has none",
+	}
+
 	badBlocks = set("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "invalid_attachments", "invalid_payload")
+
+	tooMany = set("rate_limited", "ratelimited", "message_limit_exceeded")
 
 	// Something of the call may have been done.
 	unsure = set("internal_error", "fatal_error", "service_unavailable", "request_timeout")
@@ -87,10 +95,17 @@ func set(words ...string) map[string]bool {
 	return m
 }
 
+// fullFor is how long is waited where Slack says that there were too many
+// messages, and not until when.
+const fullFor = 10 * time.Second
+
 // retryAfter is how long Slack asks to wait; 0: it does not.
 func retryAfter(err error) time.Duration {
 	var limited *slack.RateLimitedError
 	if !errors.As(err, &limited) {
+		if tooMany[code(err)] {
+			return fullFor
+		}
 		return 0
 	}
 	return max(limited.RetryAfter, time.Second)

@@ -58,6 +58,7 @@ type fake struct {
 	faults   map[string][]fault
 	always   map[string]fault // faults that stay
 	calls    map[string][]time.Time
+	used     map[string]bool // scopes that were needed
 	serial   int
 	news     chan struct{} // closed at the next change
 	mute     atomic.Bool   // sockets hear, and say nothing
@@ -164,7 +165,7 @@ func newFakeOn(tb testing.TB, clock bot.Clock, lis net.Listener, base string) *f
 		},
 		groups: map[string][]string{"S0ONCALL": {"U08BEN"}},
 		views:  make(map[string]*view), triggers: make(map[string]*trigger), urls: make(map[string]*replyURL), uploads: make(map[string]string),
-		acks: make(map[string]chan map[string]any), faults: make(map[string][]fault), calls: make(map[string][]time.Time),
+		acks: make(map[string]chan map[string]any), faults: make(map[string][]fault), used: make(map[string]bool), calls: make(map[string][]time.Time),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/{method}", f.method)
@@ -293,7 +294,10 @@ func (f *fake) method(w http.ResponseWriter, r *http.Request) {
 		given = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	}
 	answer := map[string]any{"ok": false, "error": "invalid_auth"}
-	if given == want {
+	if scope := f.scope(method, r); given == want && scope != "" && !slices.Contains(f.scopes, scope) {
+		answer = map[string]any{"ok": false, "error": "missing_scope", "needed": scope}
+	} else if given == want {
+		f.used[scope] = true
 		answer = f.answer(method, r)
 	}
 	w.Header().Set("X-OAuth-Scopes", strings.Join(f.scopes, ","))
@@ -352,20 +356,6 @@ func (f *fake) answer(method string, r *http.Request) map[string]any {
 	}
 	f.tb.Errorf("method %s is not known here", method)
 	return no("unknown_method")
-}
-
-// pace fails the test when a method is called more often than Slack lets.
-func (f *fake) pace(method string, within time.Duration, most int) {
-	since := f.clock.Now().Add(-within)
-	n := 0
-	for _, at := range f.calls[method] {
-		if at.After(since) {
-			n++
-		}
-	}
-	if n > most {
-		f.tb.Errorf("%s was called %d times in %s: Slack allows %d", method, n, within, most)
-	}
 }
 
 func (f *fake) blocks(text string) []any {
@@ -450,22 +440,6 @@ func (f *fake) post(method string, get func(string) string) map[string]any {
 	_ = json.Unmarshal([]byte(get("metadata")), &m.metadata)
 	f.keep(m)
 	return map[string]any{"ok": true, "channel": channel, "ts": m.id, "message_ts": m.id}
-}
-
-// pacePosts fails the test for two posts within a second in one channel. Over
-// TCP, where calls arrive a little early or late, it is a fifth within three.
-func (f *fake) pacePosts(channel string) {
-	key := "post in " + channel
-	now := f.clock.Now()
-	if f.lis == nil {
-		f.calls[key] = append(f.calls[key], now)
-		f.pace(key, 3*time.Second, 4)
-		return
-	}
-	if last := f.calls[key]; len(last) > 0 && now.Sub(last[len(last)-1]) < time.Second {
-		f.tb.Errorf("two posts within %s in %s", now.Sub(last[len(last)-1]), channel)
-	}
-	f.calls[key] = append(f.calls[key], now)
 }
 
 func (f *fake) update(get func(string) string) map[string]any {

@@ -269,7 +269,47 @@ func TestAnIPv6AddressIsCode(t *testing.T) {
 	}
 }
 
-func TestALoneMarkIsNotBold(t *testing.T) {
-	_, blocks := slack.Rendered(bot.Card{Title: "Delete VM " + bot.Code("4009") + "?"}, team, noon)
-	require.Contains(t, encoded(blocks), "*Delete VM* `4009`?")
+func TestMarksBehindCodeAreNotBold(t *testing.T) {
+	for title, want := range map[string]string{
+		"Delete VM " + bot.Code("4009") + "?":                                         "*Delete VM* `4009`?",
+		"The provider knows no VM " + bot.Code("9") + ": it says " + bot.Code("0x01"): "*The provider knows no VM* `9`: *it says* `0x01`",
+		bot.Code("vm/4003") + " (web-1), and " + bot.Code("vm/4004") + ", too":        "`vm/4003` *(web-1), and* `vm/4004`, *too*",
+		"Locked until " + bot.At(noon) + ": “disk” test":                              "*“disk” test*",
+		bot.Code("a") + ".": "`a`.",
+	} {
+		_, blocks := slack.Rendered(bot.Card{Title: title}, team, noon)
+		text := str(generic[[]any](t, blocks)[0].(map[string]any)["text"].(map[string]any)["text"])
+		require.Contains(t, text, want, title)
+	}
+}
+
+// TestREADMEShowsWhatIsSent: its cards are lines of the golden files, in order.
+func TestREADMEShowsWhatIsSent(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, section, _ := strings.Cut(string(readme), "\n## Set up Slack\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, section, found := strings.Cut(section, "What it looks like")
+	require.True(t, found)
+	files, err := filepath.Glob("testdata/*.golden")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	bare := strings.NewReplacer("*", "", "`", "")
+	shown := strings.Split(section, "```\n")
+	require.GreaterOrEqual(t, len(shown), 7)
+	for i := 1; i < len(shown); i += 2 { // every second part is a card
+		want := strings.Split(strings.TrimSpace(shown[i]), "\n")
+		require.True(t, slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			layout, _, _ := strings.Cut(string(text), "\n---- text\n")
+			left := want
+			for line := range strings.SplitSeq(bare.Replace(layout), "\n") {
+				if len(left) > 0 && strings.TrimSpace(line) == strings.TrimSpace(left[0]) {
+					left = left[1:]
+				}
+			}
+			return len(left) == 0
+		}), "no golden file has this:\n%s", shown[i])
+	}
 }

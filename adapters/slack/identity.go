@@ -60,6 +60,7 @@ type channel struct {
 	shared   bool // people of other companies are in it
 	readOnly bool
 	hidden   bool // the bot cannot see it
+	few      bool // a conversation of a few people, of which the bot needs to know nothing
 }
 
 func keepChannel(c channel) time.Duration {
@@ -75,9 +76,11 @@ func (a *Adapter) lookAt(id string) func(context.Context) (channel, error) {
 			return channel{}, err
 		}
 		c, err := a.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
-		switch code(err) { // so Slack calls a conversation without the bot
-		case "channel_not_found", "missing_scope":
+		switch code(err) {
+		case "channel_not_found": // so Slack calls a private channel without the bot
 			return channel{hidden: true, shared: true}, nil
+		case "missing_scope": // of channels it has them
+			return channel{hidden: true, shared: true, few: true}, nil
 		}
 		if err != nil {
 			a.limits.pause(methodChannels, "", retryAfter(err))
@@ -160,7 +163,7 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 		return bot.Errorf(bot.Forbidden, "That channel is archived, so nobody can post there.").WithHint("Use another channel, or take this one out of the archive.")
 	case c.readOnly:
 		return bot.Errorf(bot.Forbidden, "Only some people may post in that channel, and the bot is not one of them.").WithHint("Allow it in the channel's settings, or use another channel.")
-	case !c.member && strings.HasPrefix(p.Channel, "D"):
+	case c.few, !c.member && strings.HasPrefix(p.Channel, "D"):
 		return bot.Errorf(bot.Forbidden, "The bot is not part of that conversation, so it cannot post there.").WithHint("Type the command in a channel, or to the bot itself.")
 	case !c.member:
 		return bot.Errorf(bot.Forbidden, "The bot is not in that channel, so it cannot post there.").WithHint("Type %s in it, and try again.", bot.Code(a.invite()))

@@ -106,11 +106,12 @@ func TestPlaces(t *testing.T) {
 
 func TestWhereTheBotMayPost(t *testing.T) {
 	play(t, &stub{}, func(t *testing.T, h *harness) {
+		h.channels["G5FEW"] = map[string]any{"id": "G5FEW", "is_mpim": true, "is_member": true}
 		dm := place("DU07ANA")
 		dm.Direct = true
 		require.NoError(t, h.a.CanPost(t.Context(), dm))
 		require.NoError(t, h.a.CanPost(t.Context(), place(homeID)))
-		for channel, says := range map[string]string{"C1CLOSED": "/invite @hosterbot", "C2OLD": "archive", "C9NONE": "/invite @hosterbot", "D777": "to the bot itself"} {
+		for channel, says := range map[string]string{"C1CLOSED": "/invite @hosterbot", "C2OLD": "archive", "C9NONE": "/invite @hosterbot", "D777": "to the bot itself", "G5FEW": "to the bot itself"} {
 			var own *bot.Error
 			require.ErrorAs(t, h.a.CanPost(t.Context(), place(channel)), &own)
 			require.Contains(t, own.Text+own.Hint, says)

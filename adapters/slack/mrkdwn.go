@@ -103,7 +103,7 @@ func markup(text string, now time.Time) string {
 }
 
 // strong is markup in bold. Code spans in it are not, so that they stand out,
-// nor is a lone mark behind one, which Slack would not take for bold.
+// nor are marks right behind one, where Slack sees no beginning of bold.
 func strong(text string, now time.Time) string {
 	return spans(text, now, func(plain string) string {
 		word := strings.TrimSpace(plain)
@@ -111,6 +111,13 @@ func strong(text string, now time.Time) string {
 			return neutral(plain)
 		}
 		before, after, _ := strings.Cut(plain, word)
+		if first, _ := utf8.DecodeRuneInString(plain); strings.ContainsRune(":;,.!?)", first) {
+			marks, rest, _ := strings.Cut(word, " ")
+			before, word = neutral(marks)+" ", strings.TrimSpace(rest)
+			if !strings.ContainsFunc(word, inWord) {
+				return neutral(plain)
+			}
+		}
 		return before + "*" + neutral(strings.ReplaceAll(word, "*", "∗")) + "*" + after
 	})
 }

@@ -286,13 +286,15 @@ func (f *fake) envelope(kind string, payload any) (map[string]any, chan map[stri
 	return map[string]any{"type": kind, "envelope_id": id, "payload": payload, "accepts_response_payload": kind == "slash_commands"}, acked
 }
 
-func (f *fake) slash(user, line string) map[string]any {
+func (f *fake) slash(user, line string) map[string]any { return f.slashIn(user, homeID, line) }
+
+func (f *fake) slashIn(user, channel, line string) map[string]any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	trigger, url := f.did(user, homeID, nil)
+	trigger, url := f.did(user, channel, nil)
 	return map[string]any{
 		"command": "/hoster", "text": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(line), "team_id": team, "user_id": user, "user_name": "somebody",
-		"channel_id": homeID, "channel_name": "ops", "trigger_id": trigger, "response_url": url, "is_enterprise_install": "false",
+		"channel_id": channel, "channel_name": "ops", "trigger_id": trigger, "response_url": url, "is_enterprise_install": "false",
 	}
 }
 

@@ -227,6 +227,9 @@ func (p *interaction) pressed(c *call) {
 	if c.from.Channel == "" {
 		c.from.Channel = p.Container.ChannelID
 	}
+	if c.from.Thread == p.Container.MessageTS { // a root stands in the channel: who presses there does not see the thread
+		c.from.Thread = ""
+	}
 	if len(p.Actions) == 0 || p.Actions[0].Type != "button" || !strings.HasPrefix(p.Actions[0].ActionID, pressAction) {
 		return // a link, or a choice in a form that is not sent yet
 	}
@@ -261,7 +264,11 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string,
 		_ = on.acknowledge(id, nil)
 		return
 	}
-	d, first := a.calls.begin(c.key, on, id)
+	var late any
+	if c.sort == lookup { // Slack shows an error where there is no list
+		late = noOptions
+	}
+	d, first := a.calls.begin(c.key, on, id, late)
 	if !first {
 		return
 	}
@@ -296,7 +303,16 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
 				Lines: []string{"It reached the bot " + bot.Duration(late) + " after you pressed, so nothing was done. Press again."}})
 			return
 		}
-		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Answer: ans})
+		form, code, kept := a.drawer.formOf(c.code, c.user)
+		if kept {
+			if err := ans.Form(ctx, form); err != nil {
+				a.log.Warn("form not opened", "err", err)
+				ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "The form could not be opened", Lines: []string{"Nothing was done. Press again."},
+					Buttons: []bot.Button{{Label: "Open it again", Style: bot.Primary, Code: c.code}}})
+			}
+			return
+		}
+		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: code, Answer: ans})
 	case submission:
 		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: ans})
 	case lookup:

@@ -22,7 +22,8 @@ const (
 // Post implements bot.Adapter. The same key is the same message for an hour.
 // What may stand already, after a post without an answer or a process that was
 // killed, is looked for where the bot may read the channel; where it may not,
-// the message is sent again, and says so.
+// the message is sent again, and says so. Where a thread takes no replies, what
+// pings somebody is posted in the channel.
 func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card) (bot.Ref, error) {
 	if err := a.ours(ctx, p); err != nil {
 		return bot.Ref{}, err
@@ -68,6 +69,17 @@ func (a *Adapter) Post(ctx context.Context, p bot.Place, key string, c bot.Card)
 	})
 	if lost(err) {
 		a.outbox.Put(id, bot.Ref{})
+	}
+	if why := noThread[code(err)]; why != "" && p.Thread != "" && len(c.Mentions) > 0 {
+		// Whom it pings waits for it, so it stands in the channel.
+		c.Notes = append(slices.Clone(c.Notes), "No thread here: "+why+".")
+		c.Again = c.Again && !ref.Twin // it says so already
+		p.Thread = ""
+		ref, err := a.Post(ctx, p, key, c)
+		if err == nil {
+			a.outbox.Put(id, ref)
+		}
+		return ref, err
 	}
 	if err != nil {
 		return bot.Ref{}, postError("post", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,6 +137,7 @@ func TestRefusedPostsSayWhatIsWrong(t *testing.T) {
 		"another workspace":    {elsewhere, nil, bot.PostError{Forbidden: true}},
 		"a deleted thread":     {gone, nil, bot.PostError{Gone: true}},
 		"too fast":             {place(homeID), status(http.StatusTooManyRequests), bot.PostError{RetryAfter: 2 * time.Second}},
+		"too many":             {place(homeID), refuse("rate_limited"), bot.PostError{RetryAfter: 10 * time.Second}},
 		"no answer":            {place(homeID), status(http.StatusBadGateway), bot.PostError{Lost: true}},
 		"a fault inside Slack": {place(homeID), refuse("internal_error"), bot.PostError{Lost: true}},
 		"a code nobody knows":  {place(homeID), refuse("something_new"), bot.PostError{}},
@@ -151,6 +153,48 @@ func TestRefusedPostsSayWhatIsWrong(t *testing.T) {
 				got.Err = nil
 				require.Equal(t, c.want, got)
 				require.LessOrEqual(t, h.count("chat.postMessage"), 1, "nothing is posted twice")
+			})
+		})
+	}
+}
+
+// TestAThreadThatTakesNoReplies: lines are left out there, and the end, for
+// which somebody waits, stands in the channel and says why.
+func TestAThreadThatTakesNoReplies(t *testing.T) {
+	for code, says := range map[string]string{
+		"restricted_action_thread_locked":          "No thread here: it is locked.",
+		"restricted_action_non_threadable_channel": "No thread here: this channel has none.",
+	} {
+		t.Run(code, func(t *testing.T) {
+			play(t, &stub{}, func(t *testing.T, h *harness) {
+				root, err := h.a.Post(t.Context(), place(homeID), "root", bot.Card{Title: "Root"})
+				require.NoError(t, err)
+				in := place(homeID)
+				in.Thread = root.ID
+				h.next("chat.postMessage", refuse(code))
+				_, err = h.a.Post(t.Context(), in, "line", bot.Card{Title: "ben approved"})
+				require.True(t, refusal(t, err).Forbidden)
+				h.next("chat.postMessage", refuse(code))
+				end := bot.Card{Title: "ana: done", Mentions: []bot.Account{member("U07ANA")}}
+				ref, err := h.a.Post(t.Context(), in, "end", end)
+				require.NoError(t, err)
+				require.Empty(t, ref.Place.Thread)
+				require.Empty(t, h.find(t, ref.ID).thread)
+				all := plainTexts(h.sees(t, "ben"))
+				require.Len(t, all, 2)
+				require.Contains(t, all[1], "ana: done\n"+says)
+				again, err := h.a.Post(t.Context(), in, "end", end)
+				require.NoError(t, err)
+				require.Equal(t, ref, again)
+
+				next := h.adapter(nil) // another process, after a kill
+				require.NoError(t, next.Check(t.Context()))
+				h.next("chat.postMessage", refuse(code))
+				end.Again = true
+				_, err = next.Post(t.Context(), in, "end", end)
+				require.NoError(t, err)
+				all = plainTexts(h.sees(t, "ben"))
+				require.Equal(t, 1, strings.Count(all[2], "(sent again)"))
 			})
 		})
 	}

@@ -1,0 +1,186 @@
+package slack_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
+)
+
+// closedID and oldID are channels in which the bot is not, and nobody may post.
+const (
+	closedID = "C1CLOSED"
+	oldID    = "C2OLD"
+)
+
+// TestTheBuiltBotWhereItMayNotPost: it says so before anything is confirmed,
+// and what to do; a command that reads is answered all the same.
+func TestTheBuiltBotWhereItMayNotPost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{})
+	does := func(channel, line string) string {
+		t.Helper()
+		d := w.deed(accounts["ana"], "slash_commands", w.slashIn(accounts["ana"], channel, line))
+		d.Acked()
+		said := ""
+		require.True(t, w.await(patience, func() bool {
+			for _, m := range w.messages {
+				if m.channel == channel && m.made > d.mark && d.Shown() && m.to == accounts["ana"] {
+					said, _ = m.reading()
+					if strings.Contains(said, "Working on") {
+						said = ""
+						continue
+					}
+					said = strings.NewReplacer("`", "", "*", "").Replace(said)
+				}
+			}
+			return said != ""
+		}), "%s", w.Journal)
+		return said
+	}
+	require.Contains(t, does(closedID, "vm delete 4009"), "/invite @hosterbot")
+	require.Contains(t, does(closedID, "vm list"), "5 VMs")
+	require.Contains(t, does(oldID, "vm delete 4009"), "archive")
+	require.Contains(t, does(oldID, "vm list"), "5 VMs")
+	require.Zero(t, w.Newest(), "nothing was begun\n%s", w.Conversation())
+
+	w.mu.Lock()
+	w.channels[closedID]["is_member"] = true
+	w.mu.Unlock()
+	require.Contains(t, does(closedID, "vm delete 4009"), "Delete VM 4009", "an invitation works at once")
+	w.Stop()
+}
+
+// TestTheBuiltBotInAChannelThatIsArchivedMeanwhile: what was begun there goes
+// on, and its end is told when the channel is back.
+func TestTheBuiltBotInAChannelThatIsArchivedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{})
+	archived := func(is bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.channels[homeID]["is_archived"] = is
+	}
+	w.Deletes("ana", "4009")
+	w.Shows(1, "ana asks")
+	at := len(w.Journal.String())
+	archived(true)
+	w.mu.Lock()
+	var root *message
+	for _, m := range w.messages {
+		if rootOf(m) == 1 && m.channel == homeID {
+			root = m
+		}
+	}
+	w.mu.Unlock()
+	w.deed(accounts["dia"], "interactive", w.click(accounts["dia"], root, "Approve")).Acked()
+	w.Journal.Says(t, at, "is_archived")
+	archived(false)
+	w.Ended(1)
+	w.Once(1)
+	w.Stop()
+}
+
+// TestTheBuiltBotOffersOperationsAndJobs: each sees the numbers of those that
+// he may do this with, and can name another job.
+func TestTheBuiltBotOffersOperationsAndJobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{Scale: 0.03})
+	offers := func(person, words, field, prefix string) []string {
+		t.Helper()
+		user := accounts[person]
+		w.deed(user, "slash_commands", w.slash(user, words)).Acked()
+		require.True(t, w.await(patience, func() bool { return w.views[user] != nil }), "%s", w.Journal)
+		w.mu.Lock()
+		v := w.views[user]
+		delete(w.views, user) // he looks, and closes it
+		w.mu.Unlock()
+		labels := func(options []any) []string {
+			out := []string{}
+			for _, o := range options {
+				out = append(out, unescaped(str(o.(map[string]any)["text"].(map[string]any)["text"])))
+			}
+			return out
+		}
+		for _, b := range v.inputs() {
+			e := b["element"].(map[string]any)
+			switch {
+			case b["block_id"] != field:
+			case e["type"] == "external_select":
+				frame, acked := w.envelope("interactive", map[string]any{
+					"type": "block_suggestion", "team": map[string]any{"id": team}, "user": map[string]any{"id": user, "team_id": team},
+					"action_id": e["action_id"], "block_id": field, "value": prefix, "view": v.payload(),
+				})
+				require.True(t, w.some().send(frame))
+				return labels((<-acked)["options"].([]any))
+			case e["type"] == "static_select":
+				return labels(e["options"].([]any))
+			default:
+				return nil // it is typed
+			}
+		}
+		require.Fail(t, "no such field", "%s of %s", field, words)
+		return nil
+	}
+	require.Len(t, offers("ana", "vm show", "vm", ""), 5)
+	w.Deletes("ana", "4009")
+	w.Shows(1, "ana asks")
+	asked := []string{"1 · Delete VM 4009 · pending · ana"}
+	require.Equal(t, asked, offers("dia", "op approve", "op", ""))
+	require.Equal(t, asked, offers("dia", "op deny", "op", "4009"))
+	require.Empty(t, offers("ana", "op approve", "op", ""), "her own")
+	require.Equal(t, asked, offers("ana", "op cancel", "op", "1"))
+	require.Equal(t, asked, offers("ben", "op show", "op", ""))
+	require.NoError(t, w.Press("dia", "Approve"))
+	w.Ended(1)
+	require.Empty(t, offers("cho", "op approve", "op", ""))
+	require.Equal(t, []string{"1 · Delete VM 4009 · succeeded · ana"}, offers("ben", "op show", "op", ""))
+
+	w.Types("ana", "vm reinstall 4003 --template Ubuntu22.04")
+	require.NoError(t, w.Press("ana", "Confirm"))
+	require.NoError(t, w.Fill("ana", `reason="new system" target=4003`))
+	require.NoError(t, w.Press("cho", "Approve"))
+	w.Ended(2)
+	job := []string{"15 · Reinstall VM 4003 with Ubuntu22.04 · succeeded"}
+	require.Equal(t, job, offers("ben", "job show", "job", ""))
+	require.Equal(t, []string{"7"}, offers("ben", "job show", "job", "7"), "any job may be asked for")
+	require.True(t, strings.HasPrefix(offers("cho", "job reveal", "job", "1")[0], "15 · "))
+	w.Stop()
+}
+
+// TestTheBuiltBotAsksForABackupOfAVM: which backups there are to choose from
+// shows when the VM is chosen.
+func TestTheBuiltBotAsksForABackupOfAVM(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, adaptertest.Settings{})
+	user := accounts["ana"]
+	asks := func(field string) (element map[string]any) {
+		t.Helper()
+		require.True(t, w.await(patience, func() bool {
+			v := w.views[user]
+			if v == nil || len(v.inputs()) != 1 || v.inputs()[0]["block_id"] != field {
+				return false
+			}
+			element = v.inputs()[0]["element"].(map[string]any)
+			return true
+		}), "no form asks for %s alone\n%s", field, w.Journal)
+		require.Equal(t, "static_select", element["type"])
+		return element
+	}
+	fills := func(field, value string) {
+		t.Helper()
+		d, err := w.Submit("ana", map[string]string{field: value})
+		require.NoError(t, err)
+		d.Acked()
+	}
+	w.deed(user, "slash_commands", w.slash(user, "backup restore")).Acked()
+	require.Len(t, asks("vm")["options"], 5)
+	fills("vm", "4001")
+	backups := asks("backup")["options"].([]any)
+	require.Len(t, backups, 3)
+	fills("backup", str(backups[0].(map[string]any)["value"]))
+	w.Told("ana", "Nothing happens unless you confirm")
+	w.Stop()
+}
