@@ -93,3 +93,16 @@ func TestEveryPanicIsCounted(t *testing.T) {
 	w.due()
 	require.Equal(t, 3, m.panics, "a call")
 }
+
+// Whoever was told that something went wrong is not told a second later that the
+// bot is at work on it.
+func TestAfterAPanicNothingIsAtWork(t *testing.T) {
+	w := newWorld(t)
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) { panic("oops") }
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) { panic("oops") }
+	for _, line := range []string{"vm show 4001", "vm delete 4009"} {
+		a := w.say("ana", line)
+		w.clock.move(2 * time.Second)
+		require.Equal(t, "Something went wrong", a.card().Title, line)
+	}
+}

@@ -14,6 +14,7 @@ import (
 // requester what will be hit.
 func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Operation) {
 	stop := b.showWork(ctx, answer, op.Title)
+	defer stop()
 	cmd, _ := b.catalogue.Find(op.Command)
 	pv, err := b.preview(ctx, who, cmd, op)
 	b.prepared(ctx, answer, who, cmd, op, pv, err, stop)

@@ -117,6 +117,7 @@ func (b *Bot) call(ctx context.Context, who asker, cmd *Command, args Args, targ
 func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, page int) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
+	defer stop()
 	err := b.resolveTarget(ctx, who, &p)
 	var card Card
 	var rec Record
@@ -157,7 +158,8 @@ func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, p
 }
 
 // showWork shows that the bot is at work, if that takes more than a moment.
-// After stop it shows nothing any more; stop tells whether it did.
+// After stop it shows nothing any more, and stop may be called again; it tells
+// whether it did.
 func (b *Bot) showWork(ctx context.Context, answer Responder, title string) (stop func() (shown bool)) {
 	showed := false
 	turn := make(chan bool, 1) // holds whether there is still something to wait for
@@ -319,6 +321,7 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 		return
 	}
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
+	defer stop()
 	card, rec, err := b.look(ctx, who, p, r.Page)
 	stop()
 	var no *denied
@@ -347,6 +350,7 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 func (b *Bot) file(ctx context.Context, answer Responder, who asker, p Parsed) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
+	defer stop()
 	card, rec, err := b.look(ctx, who, p, 0)
 	shown := stop()
 	var no *denied
@@ -445,6 +449,7 @@ func (b *Bot) uncover(ctx context.Context, answer Responder, rec Record, get fun
 		return Card{}, false
 	}
 	stop := b.showWork(ctx, answer, Code(rec.Command))
+	defer stop()
 	card, err := get()
 	stop()
 	if err != nil {
