@@ -238,11 +238,13 @@ func TestTabShowsWhatCanFollow(t *testing.T) {
 	s := newTTY(t, &o)
 	c := console.New(o)
 	run(t, c, &fakeBot{complete: func(bot.Completion) []bot.Choice {
-		return []bot.Choice{{Value: "list", Label: "List all VMs"}, {Value: "show", Label: "Show a VM"}}
+		return []bot.Choice{{Value: "list", Label: "List all VMs"}, {Value: "reset-password", Label: "Give a VM's root a new password, which only you see, and which nobody else gets"}}
 	}})
 	_, _, ended := interact(t, c)
 	s.press("vm \t")
-	s.wait("list  List all VMs")
+	s.wait("  list            List all VMs")
+	s.wait("  reset-password  Give a VM's root a new password, which only you see, and")
+	s.wait("                  which nobody else gets")
 	s.wait("ana> vm ")
 	s.press("\x03\x03")
 	require.NoError(t, <-ended)

@@ -1,16 +1,19 @@
 package console_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/adapters/console"
+	"hosterbot/bot"
 )
 
 // pty is a terminal of the kernel with somebody at its keyboard.
@@ -147,4 +150,39 @@ func TestResizeMasksSecrets(t *testing.T) {
 	require.NotContains(t, p.shown(), "hunter2")
 	p.types("exit\r")
 	require.NoError(t, <-ended)
+}
+
+// TestPlainTerminalHidesSecrets: on a terminal that can draw nothing again a
+// secret is not seen while it is typed either, and no codes are sent.
+func TestPlainTerminalHidesSecrets(t *testing.T) {
+	o := options(nil)
+	p := newPTY(t, &o, 80, 24)
+	o.Terminal = false
+	c := console.New(o)
+	sent := make(chan bot.Submission, 1)
+	run(t, c, &fakeBot{
+		handle: func(ctx context.Context, r bot.Request) {
+			require.NoError(t, r.Answer.Form(ctx, bot.Form{Code: "code", Title: "Password", Fields: []bot.FormField{{Name: "password", Secret: true, Required: true}}}))
+		},
+		submit: func(_ context.Context, s bot.Submission) { sent <- s },
+	})
+	_, _, ended := interact(t, c)
+	p.types("vm ssh\n")
+	p.wait("ana> vm ssh")
+	p.wait("password")
+	require.Eventually(t, func() bool { return !p.echoes() }, 10*time.Second, time.Millisecond, "what is typed is seen")
+	p.types("hunter2\n")
+	require.Equal(t, "hunter2", (<-sent).Secrets["password"].Reveal())
+	p.types("exit\n")
+	require.NoError(t, <-ended)
+	require.NotContains(t, p.shown(), "hunter2")
+	require.NotContains(t, p.shown(), "\x1b[")
+}
+
+// echoes tells whether the terminal shows what is typed.
+func (p *pty) echoes() bool {
+	p.t.Helper()
+	var state syscall.Termios
+	p.control(syscall.TCGETS, unsafe.Pointer(&state))
+	return state.Lflag&syscall.ECHO != 0
 }

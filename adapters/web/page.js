@@ -195,7 +195,10 @@ class Pane {
     }
   }
 
-  connected(on) { this.on = on; state(); }
+  connected(on) {
+    if (on && !this.on) this.error.hidden = true; // it answers again
+    this.on = on; state();
+  }
 
   event(text) {
     let id = 0, name = "", data = "";
@@ -233,17 +236,15 @@ class Pane {
     let m = this.messages.get(v.id);
     const first = !m;
     if (v.gone) {
-      if (m) { m.li.remove(); this.messages.delete(v.id); }
-      return;
+      if (m) m.li.remove();
+      return this.messages.delete(v.id);
     }
     const before = m ? m.summary : "";
     if (first) {
-      m = { li: el("li", "", { tabindex: "-1" }), thread: null, number: v.number, root: v.root };
-      m.li.id = this.id + "-" + v.id;
+      m = { li: el("li", "", { id: this.id + "-" + v.id, tabindex: "-1" }), thread: null, number: v.number, root: v.root };
       this.messages.set(v.id, m);
       const root = v.root && this.messages.get(v.root);
-      if (root) this.answers(root, m);
-      else this.place(m, this.list);
+      root ? this.answers(root, m) : this.place(m, this.list);
       if (!this.quiet) {
         m.li.classList.add("fresh");
         m.li.addEventListener("animationend", (e) => { if (e.target === m.li) m.li.classList.remove("fresh"); });
@@ -266,8 +267,7 @@ class Pane {
   answers(root, m) {
     if (!root.thread) {
       root.thread = el("ol", "thread", { "aria-label": "Thread" });
-      const main = root.li.querySelector(":scope > .main");
-      if (main) main.append(root.thread);
+      root.li.querySelector(":scope > .main")?.append(root.thread);
     }
     this.place(m, root.thread);
   }
@@ -340,13 +340,12 @@ class Pane {
     if (choices.length === 1 && this.input.value.endsWith(" " + choices[0].value)) choices = []; // it stands there already
     this.choices = choices;
     this.at = -1;
-    const open = choices.length > 0 && document.activeElement === this.input && !this.shutFor(this.input.value);
+    const open = choices.length > 0 && document.activeElement === this.input && this.shutLine !== this.input.value;
     this.options.replaceChildren(...choices.map((c, i) => el("li", "", { role: "option", id: this.id + "-o" + i, "aria-selected": "false", onpointerdown: (e) => { e.preventDefault(); this.take(i); } },
       el("span", "mono", {}, c.value), el("span", "label", {}, beside(c)))));
     this.expand(open);
   }
 
-  shutFor(line) { return this.shutLine === line; }
   expand(open) {
     this.options.hidden = !open;
     this.input.setAttribute("aria-expanded", String(open));

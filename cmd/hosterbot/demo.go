@@ -114,7 +114,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 			return err
 		}
 		defer served.end()
-		_, _ = io.WriteString(p.out, d.greeting())
+		_, _ = io.WriteString(p.out, greeting(d.policy.Current().People(), d.width))
 		if err := d.console.Interact(ctx); err != nil || isTerminal(p) {
 			return err
 		}
@@ -146,50 +146,6 @@ func (d *demo) drain(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// greeting says where one is, and what to try first.
-func (d *demo) greeting() string {
-	people := d.policy.Current().People()
-	var b strings.Builder
-	put := func(lead, text string) { // in lines that fit, on a phone's terminal too
-		room := max(d.width, 40)
-		column := len(lead)
-		b.WriteString(lead)
-		for i, word := range strings.Fields(text) {
-			switch {
-			case i == 0:
-			case column+1+len(word) >= room:
-				b.WriteString("\n" + strings.Repeat(" ", len(lead)))
-				column = len(lead)
-			default:
-				b.WriteByte(' ')
-				column++
-			}
-			b.WriteString(word)
-			column += len(word)
-		}
-		b.WriteByte('\n')
-	}
-	put("", "This is "+channelName+", the channel of a hosting team. Nothing here is real: the provider is simulated.")
-	put("", "You speak as "+people[0]+". Here are: "+strings.Join(people, ", ")+".")
-	b.WriteByte('\n')
-	for _, try := range [][2]string{
-		{"vm list", "look"},
-		{"vm delete 4003 --force", "be asked, and need somebody's approval"},
-		{"as " + people[len(people)-1], "be somebody else, to approve it; then type the number of a button"},
-		{"help", "all that you may run here"},
-		{"?", "what else one can type; exit leaves"},
-	} {
-		if d.width < 60 { // no room for two columns
-			put("  ", try[0])
-			put("      ", try[1])
-			continue
-		}
-		put(fmt.Sprintf("  %-26s ", try[0]), try[1])
-	}
-	b.WriteByte('\n')
-	return b.String()
 }
 
 // play runs the transcript.
@@ -239,7 +195,7 @@ func (c *demoCmd) build(p *program, dir string) (*demo, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	terminal := !c.scripted() && isTerminal(p) && p.env("TERM") != "dumb" // on which nothing can be drawn again
+	terminal := !c.scripted() && isTerminal(p) && redraws(p.env)
 	width, height := size(p, terminal)
 	d.width = cmp.Or(width, 80)
 	d.console = console.New(console.Options{
@@ -311,7 +267,10 @@ func stranger(snap *policy.Snapshot) []string {
 }
 
 // colored tells whether a terminal wants colours: https://no-color.org
-func colored(env func(string) string) bool { return env("NO_COLOR") == "" && env("TERM") != "dumb" }
+func colored(env func(string) string) bool { return env("NO_COLOR") == "" && redraws(env) }
+
+// redraws tells whether what stands on a terminal can be drawn again.
+func redraws(env func(string) string) bool { return env("TERM") != "dumb" }
 
 func isTerminal(p *program) bool {
 	out, ok := p.out.(*os.File)
