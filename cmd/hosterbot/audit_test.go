@@ -447,6 +447,19 @@ func TestAnAddressThatIsTakenIsSaidWithItsSetting(t *testing.T) {
 	}
 }
 
+// TestAStoreBesideWhichNoSocketCanStandIs73: without it, nobody could back the
+// store up while the bot runs.
+func TestAStoreBesideWhichNoSocketCanStandIs73(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	require.NoError(t, os.MkdirAll(filepath.Join(path+".sock", "x"), 0o700))
+	env := good()
+	env["HOSTERBOT_STORE"], env["HOSTERBOT_POLICY"], env["HOSTERBOT_LISTEN"] = "bolt:"+path, "../../policies.yaml", "off"
+	env["SLACK_BOT_TOKEN"], env["SLACK_APP_TOKEN"], env["SLACK_API_URL"] = "xoxb-canary", "xapp-canary", "http://127.0.0.1:1/"
+	out, code := command(t, env, "run")
+	require.Equal(t, exitStore, code, out)
+	require.Contains(t, out, "remove the old socket")
+}
+
 func TestTheAuditChannelIsOfAChatThatRuns(t *testing.T) {
 	env := good()
 	env["HOSTERBOT_STORE"], env["HOSTERBOT_POLICY"] = "bolt:"+filepath.Join(t.TempDir(), "s.db"), "../../policies.yaml"

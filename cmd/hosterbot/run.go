@@ -90,7 +90,7 @@ func (c *runCmd) Run(ctx context.Context, p *program) (err error) {
 	defer func() { err = errors.Join(err, l.end()) }()
 	stop, err := serveStore(cfg.Store, l.store)
 	if err != nil {
-		return err
+		return exit(exitStore, openHint(err))
 	}
 	defer stop()
 	log.Info("running", "version", version, "policy", snap.Hash())
