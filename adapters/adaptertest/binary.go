@@ -238,5 +238,14 @@ func (w *World) SlowCall() {
 	}
 }
 
-// LetGo lets a slow call go on.
-func (w *World) LetGo() { w.pace.wake <- struct{}{} }
+// LetGo lets a slow call go on. It fails where none is under way any more.
+func (w *World) LetGo() {
+	w.tb.Helper()
+	late := time.NewTimer(Patience)
+	defer late.Stop()
+	select {
+	case w.pace.wake <- struct{}{}:
+	case <-late.C:
+		require.Fail(w.tb, "the slow call has ended by itself", "%s", w.Journal)
+	}
+}

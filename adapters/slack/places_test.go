@@ -83,6 +83,24 @@ func TestTheBuiltBotInAChannelThatIsArchivedMeanwhile(t *testing.T) {
 	w.Stop()
 }
 
+// opens types a command that opens a form.
+func (w *world) opens(user, line string) *view {
+	w.fake.tb.Helper()
+	for range 5 { // on a busy machine Slack's three seconds may be over
+		d := w.deed(user, "slash_commands", w.slash(user, line))
+		d.Acked()
+		require.True(w.fake.tb, w.await(patience, d.Shown), "%s", w.Journal)
+		w.mu.Lock()
+		v := w.views[user]
+		w.mu.Unlock()
+		if v != nil {
+			return v
+		}
+	}
+	require.Fail(w.fake.tb, "no form", "%s", w.Journal)
+	return nil
+}
+
 // TestTheBuiltBotOffersOperationsAndJobs: each sees the numbers of those that
 // he may do this with, and can name another job.
 func TestTheBuiltBotOffersOperationsAndJobs(t *testing.T) {
@@ -91,10 +109,8 @@ func TestTheBuiltBotOffersOperationsAndJobs(t *testing.T) {
 	offers := func(person, words, field, prefix string) []string {
 		t.Helper()
 		user := accounts[person]
-		w.deed(user, "slash_commands", w.slash(user, words)).Acked()
-		require.True(t, w.await(patience, func() bool { return w.views[user] != nil }), "%s", w.Journal)
+		v := w.opens(user, words)
 		w.mu.Lock()
-		v := w.views[user]
 		delete(w.views, user) // he looks, and closes it
 		w.mu.Unlock()
 		labels := func(options []any) []string {
@@ -175,7 +191,7 @@ func TestTheBuiltBotAsksForABackupOfAVM(t *testing.T) {
 		require.NoError(t, err)
 		d.Acked()
 	}
-	w.deed(user, "slash_commands", w.slash(user, "backup restore")).Acked()
+	w.opens(user, "backup restore")
 	require.Len(t, asks("vm")["options"], 5)
 	fills("vm", "4001")
 	backups := asks("backup")["options"].([]any)

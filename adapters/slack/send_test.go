@@ -136,6 +136,8 @@ func TestRefusedPostsSayWhatIsWrong(t *testing.T) {
 		"no channel":           {place(""), nil, bot.PostError{Forbidden: true}},
 		"another workspace":    {elsewhere, nil, bot.PostError{Forbidden: true}},
 		"a deleted thread":     {gone, nil, bot.PostError{Gone: true}},
+		"one that left a mark": {place(homeID), refuse("cannot_reply_to_message"), bot.PostError{Gone: true}},
+		"only threads here":    {place(homeID), refuse("restricted_action_thread_only_channel"), bot.PostError{Forbidden: true}},
 		"too fast":             {place(homeID), status(http.StatusTooManyRequests), bot.PostError{RetryAfter: 2 * time.Second}},
 		"too many":             {place(homeID), refuse("rate_limited"), bot.PostError{RetryAfter: 10 * time.Second}},
 		"no answer":            {place(homeID), status(http.StatusBadGateway), bot.PostError{Lost: true}},
