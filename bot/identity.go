@@ -96,7 +96,11 @@ func (b *Bot) member(ctx context.Context, snap *policy.Snapshot, person, group s
 	// remembered for the next time.
 	found := make(chan Membership, 1)
 	late := context.WithoutCancel(ctx)
-	go func() { found <- b.remember(key, b.lookUp(late, snap, person, group)) }()
+	go func() {
+		is := MemberUnknown
+		_ = b.survived(0, func() error { is = b.lookUp(late, snap, person, group); return nil }) // it is logged
+		found <- b.remember(key, is)
+	}()
 	over := make(chan struct{})
 	defer b.clock.AfterFunc(lookUpFor, func() { close(over) })()
 	select {

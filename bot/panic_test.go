@@ -106,3 +106,31 @@ func TestAfterAPanicNothingIsAtWork(t *testing.T) {
 		require.Equal(t, "Something went wrong", a.card().Title, line)
 	}
 }
+
+// A look-up of a group that panics is one that failed.
+func TestALookUpThatPanicsIsNoMember(t *testing.T) {
+	m := &counts{}
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Metrics = m })
+	w.slack.member = func(bot.Group, []bot.PolicyAccount) (bot.Membership, error) { panic("oops") }
+	require.Empty(t, button(w.say("ana", "vm delete 4001").card(), "Break glass"))
+	require.Positive(t, m.panics)
+}
+
+// A chat that cannot show that the bot is at work ends no process, and has its
+// answer all the same.
+func TestWorkThatCannotBeShownIsDone(t *testing.T) {
+	m := &counts{}
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Metrics = m })
+	a := &answer{slow: func(c bot.Card) {
+		if c.Tone == bot.Busy {
+			panic("oops")
+		}
+	}}
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) {
+		w.clock.move(2 * time.Second)
+		return bot.Card{Title: "VM 4001"}, nil
+	}
+	w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: where("ana"), Line: "vm show 4001", Answer: a})
+	require.Equal(t, "VM 4001", a.card().Title)
+	require.Equal(t, 1, m.panics)
+}

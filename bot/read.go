@@ -168,7 +168,10 @@ func (b *Bot) showWork(ctx context.Context, answer Responder, title string) (sto
 		waiting := <-turn
 		if waiting {
 			showed = true
-			b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + title + " …"})
+			_ = b.survived(0, func() error { // it is logged
+				b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + title + " …"})
+				return nil
+			})
 		}
 		turn <- waiting
 	})
@@ -435,7 +438,9 @@ func (b *Bot) revealRead(ctx context.Context, answer Responder, who asker, p Par
 		again := Card{Title: "The console link has expired", Lines: []string{"Press again for a new one: each lives 10 s."},
 			Buttons: []Button{{Label: "Open console", Style: Primary, Code: readCode(r, actReveal)}}}
 		late := context.WithoutCancel(ctx) // the press is over by then
-		b.clock.AfterFunc(consoleFor, func() { b.say(late, answer, again) })
+		b.clock.AfterFunc(consoleFor, func() {
+			_ = b.survived(0, func() error { b.say(late, answer, again); return nil }) // it is logged
+		})
 	}
 }
 
