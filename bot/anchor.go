@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"sync/atomic"
@@ -17,6 +18,10 @@ const (
 	anchorRecords = 64
 	anchorEvery   = time.Hour
 )
+
+// LevelAlways is the level of what the log holds however little is asked of it:
+// an anchor that is not written cannot show later that records were cut off.
+const LevelAlways = slog.LevelError + 4
 
 // Anchor says how far the audit log had come. Kept where the store's keeper
 // cannot write, it proves that the tail was not cut since.
@@ -138,7 +143,7 @@ func (b *Bot) anchorDue(ctx context.Context) (time.Time, error) {
 	if err != nil || a == (Anchor{}) {
 		return time.Time{}, err
 	}
-	b.log.Info(a.String())
+	b.log.Log(ctx, LevelAlways, a.String())
 	if owed := b.toHome(Card{Title: "Audit log", Lines: []string{Code(a.String())}}); owed != nil {
 		err = b.store.Append(ctx, now, "", Written{Owed: owed})
 		b.nudge(b.tell)
@@ -171,7 +176,7 @@ func (b *Bot) lastAnchor(ctx context.Context) {
 	if a, err := b.newAnchor(ctx); err != nil {
 		b.log.Error("audit log not anchored", "err", err)
 	} else if a != (Anchor{}) {
-		b.log.Info(a.String())
+		b.log.Log(ctx, LevelAlways, a.String())
 	}
 }
 

@@ -218,3 +218,19 @@ func TestWithoutAnAuditChannelNothingIsOwed(t *testing.T) {
 	require.Empty(t, w.store.owed)
 	require.Equal(t, []string{"policy"}, w.kinds(0))
 }
+
+// The last anchor stands in the log of a bot that stops, however little that log
+// is asked to hold.
+func TestTheLastAnchorIsLoggedAlways(t *testing.T) {
+	var log strings.Builder
+	w := newWorld(t, func(_ *world, c *bot.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+	})
+	w.say("ana", "vm start 4009")
+	w.due()
+	over, stop := context.WithCancel(w.ctx)
+	stop()
+	_ = w.bot.Run(over) // it ends at once
+	require.Regexp(t, `msg="audit-anchor [1-9]\d* [0-9a-f]{64} [1-9]\d*"`, log.String())
+	require.NotContains(t, log.String(), "msg=request")
+}

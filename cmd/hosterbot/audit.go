@@ -69,7 +69,7 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 
 // whenAnchored says what to do without an anchor.
 const whenAnchored = "The bot logs one every 64 records, every hour in which there were some, and when it stops: " +
-	"try again then, or without --anchors. If it has logged one already, name that log; HOSTERBOT_LOG has to be info or debug for it"
+	"try again then, or without --anchors. If it has logged one already, name that log"
 
 // source names what the anchors are read from.
 func (c *auditVerifyCmd) source() string {

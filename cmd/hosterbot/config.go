@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
 
@@ -210,7 +211,12 @@ func scheme(address string) string {
 
 // logger makes the log that the settings ask for.
 func (c *config) logger(p *program) *slog.Logger {
-	o := &slog.HandlerOptions{Level: c.level}
+	o := &slog.HandlerOptions{Level: c.level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && level == bot.LevelAlways {
+			a.Value = slog.AnyValue(slog.LevelInfo) // it is no trouble
+		}
+		return a
+	}}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(p.err, o))
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
 )
 
 // TestAnAPIThatIsDownAtTheStartIsDegraded: the built bot, before anybody has
@@ -45,6 +48,21 @@ func TestAnAPIThatIsDownAtTheStartIsDegraded(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.wait(), p.text())
 	require.NotContains(t, p.text()+text, "canary")
+}
+
+// TestAnAnchorIsAlwaysLogged, as an info that is no trouble, however little the
+// log is asked to hold.
+func TestAnAnchorIsAlwaysLogged(t *testing.T) {
+	for format, want := range map[string]string{"text": `level=INFO msg="audit-anchor 1"`, "json": `"level":"INFO","msg":"audit-anchor 1"`} {
+		var out strings.Builder
+		cfg := config{settings: settings{LogFormat: format}, level: slog.LevelError}
+		log := cfg.logger(&program{err: &out})
+		log.Info("too little")
+		log.Warn("too little")
+		log.Log(t.Context(), bot.LevelAlways, "audit-anchor 1")
+		require.Contains(t, out.String(), want)
+		require.NotContains(t, out.String(), "too little")
+	}
 }
 
 // TestARequestIsOneLineOfTheLog with the number of its operation, in the form
