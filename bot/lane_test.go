@@ -42,6 +42,10 @@ func TestAFreedLaneIsRecordedShownAndWarnedOf(t *testing.T) {
 	card := w.say("ana", "vm delete 4009").card()
 	require.Contains(t, card.Notes, "The outcome of operation 1 on the same target is unknown: `vm reset-password`.")
 	require.NotContains(t, words(w.say("ana", "vm delete 4008").card()), "is unknown")
+	w.restart()
+	require.Contains(t, w.say("ana", "vm delete 4009").card().Notes, "The outcome of operation 1 on the same target is unknown: `vm reset-password`.", "a restart forgets nothing")
+	w.say("cho", "op resolve 1 done --reason looked")
+	require.NotContains(t, words(w.say("ana", "vm delete 4009").card()), "is unknown")
 }
 
 // What keeps its lane until a person has looked is not said to be free.

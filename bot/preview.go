@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -91,27 +90,6 @@ func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operatio
 	c := b.call(ctx, who, cmd, op.Args, op.Targets)
 	c.Op = op
 	return cmd.Preview(ctx, c)
-}
-
-// freed warns of an operation that let go of this one's lane although nobody
-// knows its outcome; "" if there is none.
-func (b *Bot) freed(ctx context.Context, op *Operation) string {
-	for _, cmd := range b.catalogue.All() {
-		if !cmd.SoftLane || op.Lane == "" || cmd.Noun() != op.Target().Kind { // else it has another lane
-			continue
-		}
-		others, err := b.store.Operations(ctx, OperationFilter{Open: true, Command: cmd.Words, Target: op.Target().String(), Before: op.ID})
-		if err != nil {
-			b.log.Warn("freed lanes not read", "op", op.ID, "err", err)
-			return ""
-		}
-		for i := range others {
-			if o := &others[i]; o.LaneFreed && o.Lane == op.Lane {
-				return fmt.Sprintf("The outcome of operation %d on the same target is unknown: %s.", o.ID, Code(o.Command))
-			}
-		}
-	}
-	return ""
 }
 
 // apply takes over what the preview read.

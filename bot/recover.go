@@ -46,6 +46,9 @@ func (b *Bot) recoverNumber(ctx context.Context, id int64) error {
 // for one is told where it was typed.
 func (b *Bot) recoverOne(ctx context.Context, op Operation) error {
 	now := b.clock.Now()
+	if op.LaneFreed {
+		b.free.add(&op)
+	}
 	switch {
 	case op.State == Confirming && op.Digest == "":
 		// Told first, and once whatever happens in between: what has ended is

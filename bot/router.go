@@ -87,6 +87,7 @@ type Bot struct {
 	given    vault // passwords that somebody typed for the next call
 	scrub    secret.Scrubber
 	busy     busySet
+	free     freedLanes
 	turns    chan struct{} // of commands that read from the provider
 	tracking *pool
 	posting  *pool

@@ -210,7 +210,10 @@ func (b *Bot) freeSoftLane(ctx context.Context, op Operation) error {
 		return err
 	}
 	op.NextAt, op.LaneFreed = time.Time{}, true
-	_, err := b.advanceOwing(ctx, "", &op, b.owed(&op, OwedRoot, Card{}), Record{Kind: "state", Text: "lane freed"})
+	stored, err := b.advanceOwing(ctx, "", &op, b.owed(&op, OwedRoot, Card{}), Record{Kind: "state", Text: "lane freed"})
+	if err == nil {
+		b.free.add(stored)
+	}
 	return err
 }
 
