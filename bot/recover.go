@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 )
@@ -25,12 +26,7 @@ func (b *Bot) Recover(ctx context.Context) error {
 		}
 	}
 	all.wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(errs...)
 }
 
 func (b *Bot) recoverNumber(ctx context.Context, id int64) error {

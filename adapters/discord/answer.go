@@ -169,7 +169,7 @@ func (s *answer) Form(ctx context.Context, f bot.Form) error {
 		return errFormLate
 	}
 	if s.call.sort == submission {
-		return s.reply(ctx, adapters.WayBack(f, formButton+s.a.drawer.put(s.call.user, f)))
+		return s.reply(ctx, adapters.WayBack(f, formButton+s.a.forms.Keep(s.call.user, f)))
 	}
 	return s.form(ctx, f)
 }
@@ -184,7 +184,7 @@ func (s *answer) form(ctx context.Context, f bot.Form) error {
 
 // formAgain opens a form that was kept.
 func (s *answer) formAgain(ctx context.Context, key string) {
-	f, ok := s.a.drawer.find(key, s.call.user)
+	f, ok := s.a.forms.Find(key, s.call.user)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := errors.New("not kept")

@@ -88,7 +88,7 @@ type Adapter struct {
 
 	limits  *limits
 	outbox  *adapters.Outbox
-	drawer  *drawer
+	forms   *adapters.Forms // that were not accepted
 	calls   *calls
 	members *adapters.Memory[member]  // by guild/user
 	places  *adapters.Memory[channel] // by channel
@@ -175,7 +175,7 @@ func New(o Options) (*Adapter, error) {
 		dialer:  &websocket.Dialer{Proxy: http.ProxyFromEnvironment, NetDialContext: dial, HandshakeTimeout: dialFor},
 		limits:  newLimits(o.Clock),
 		outbox:  adapters.NewOutbox(o.Clock),
-		drawer:  newDrawer(o.Clock),
+		forms:   adapters.NewForms(o.Clock, tokenFor),
 		calls:   newCalls(o.Clock),
 		members: adapters.NewMemory(o.Clock, adapters.Always[member](membersFor)),
 		places:  adapters.NewMemory(o.Clock, adapters.Always[channel](channelsFor)),

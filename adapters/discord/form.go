@@ -1,11 +1,9 @@
 package discord
 
 import (
-	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/bwmarrin/discordgo"
@@ -158,65 +156,6 @@ func input(f bot.FormField, now time.Time) any {
 		})
 	}
 	return in
-}
-
-// drawer keeps forms that were not accepted, until their button is pressed.
-// Secrets are never among what is kept. After a restart it is empty, and the
-// press says so.
-type drawer struct {
-	clock bot.Clock
-
-	mu   sync.Mutex
-	kept map[string]keptForm
-}
-
-type keptForm struct {
-	form  bot.Form
-	user  string
-	until time.Time
-}
-
-const drawerHolds = 2000
-
-func newDrawer(clock bot.Clock) *drawer {
-	return &drawer{clock: clock, kept: make(map[string]keptForm)}
-}
-
-// put keeps a form for one person, and returns its key.
-func (d *drawer) put(user string, f bot.Form) string {
-	f.Fields = slices.Clone(f.Fields)
-	for i := range f.Fields {
-		if f.Fields[i].Secret {
-			f.Fields[i].Value = ""
-		}
-	}
-	now := d.clock.Now()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.kept) >= drawerHolds {
-		for k, f := range d.kept {
-			if now.After(f.until) {
-				delete(d.kept, k)
-			}
-		}
-		if len(d.kept) >= drawerHolds {
-			clear(d.kept)
-		}
-	}
-	key := rand.Text()
-	d.kept[key] = keptForm{f, user, now.Add(tokenFor)}
-	return key
-}
-
-// find returns the form of a key, for the person for whom it was kept.
-func (d *drawer) find(key, user string) (bot.Form, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f, ok := d.kept[key]
-	if !ok || f.user != user || d.clock.Now().After(f.until) {
-		return bot.Form{}, false
-	}
-	return f.form, true
 }
 
 // optionChoice is a choice of an option of a kind; false for one that Discord

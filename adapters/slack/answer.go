@@ -128,7 +128,7 @@ func (s *answer) Form(ctx context.Context, f bot.Form) error {
 	}
 	err := s.a.open(ctx, s.call.trigger, view)
 	if err != nil && s.call.sort == submission {
-		err = s.reply(ctx, adapters.WayBack(f, s.a.drawer.keep(s.call.user, f)))
+		err = s.reply(ctx, adapters.WayBack(f, s.a.wayBackTo(f, s.call.user)))
 	}
 	s.answered = err == nil
 	return err

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -63,74 +62,41 @@ func (o origin) String() string {
 }
 
 // drawer keeps response URLs while their forms are open: Slack gives none with
-// the form that comes back. It also keeps forms that were not accepted and have
-// closed, as they were, until their button is pressed. After a restart it is
-// empty: answers take the long way, and such a button opens an empty form.
+// the form that comes back. After a restart it is empty, and answers take the
+// long way.
 type drawer struct {
 	clock bot.Clock
 
-	mu    sync.Mutex
-	kept  map[string]*replyURL
-	forms map[string]keptForm
+	mu   sync.Mutex
+	kept map[string]*replyURL
 }
 
-type keptForm struct {
-	form  bot.Form
-	user  string
-	until time.Time
-}
-
-const (
-	drawerHolds = 10_000
-	formsHeld   = 2000
-)
+const drawerHolds = 10_000
 
 func newDrawer(clock bot.Clock) *drawer {
-	return &drawer{clock: clock, kept: make(map[string]*replyURL), forms: make(map[string]keptForm)}
+	return &drawer{clock: clock, kept: make(map[string]*replyURL)}
 }
 
 // wayBack begins the code of a button back to a form that is kept. Behind the
 // key stands the form's own code.
 const wayBack = "form:"
 
-// keep keeps a form for one person, without its secrets, and returns the code
-// of the button that opens it.
-func (d *drawer) keep(user string, f bot.Form) string {
-	f.Fields = slices.Clone(f.Fields)
-	for i := range f.Fields {
-		if f.Fields[i].Secret {
-			f.Fields[i].Value = ""
-		}
-	}
-	now := d.clock.Now()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.forms) >= formsHeld {
-		maps.DeleteFunc(d.forms, func(_ string, f keptForm) bool { return now.After(f.until) })
-		if len(d.forms) >= formsHeld {
-			clear(d.forms)
-		}
-	}
-	key := rand.Text()
-	d.forms[key] = keptForm{f, user, now.Add(urlFor)}
-	return wayBack + key + "/" + f.Code
+// wayBackTo keeps a form for one person, and returns the code of the button that
+// opens it.
+func (a *Adapter) wayBackTo(f bot.Form, user string) string {
+	return wayBack + a.forms.Keep(user, f) + "/" + f.Code
 }
 
-// formOf finds the form that a button leads back to, for the person for whom it
-// was kept; else the code to press instead.
-func (d *drawer) formOf(button, user string) (f bot.Form, code string, found bool) {
+// formOf finds the form that a button leads back to; else the code to press
+// instead.
+func (a *Adapter) formOf(button, user string) (f bot.Form, code string, found bool) {
 	rest, ok := strings.CutPrefix(button, wayBack)
 	if !ok {
 		return f, button, false
 	}
 	key, code, _ := strings.Cut(rest, "/")
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	kept, ok := d.forms[key]
-	if !ok || kept.user != user || d.clock.Now().After(kept.until) {
-		return f, code, false
-	}
-	return kept.form, code, true
+	f, found = a.forms.Find(key, user)
+	return f, code, found
 }
 
 // put keeps a URL, and returns its key.

@@ -303,7 +303,7 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
 				Lines: []string{"It reached the bot " + bot.Duration(late) + " after you pressed, so nothing was done. Press again."}})
 			return
 		}
-		form, code, kept := a.drawer.formOf(c.code, c.user)
+		form, code, kept := a.formOf(c.code, c.user)
 		if kept {
 			if err := ans.Form(ctx, form); err != nil {
 				a.log.Warn("form not opened", "err", err)

@@ -87,6 +87,7 @@ type Adapter struct {
 	groups   *adapters.Memory[map[string]bool]
 	outbox   *adapters.Outbox
 	drawer   *drawer
+	forms    *adapters.Forms // that were not accepted
 	calls    *calls
 
 	me      atomic.Pointer[self]
@@ -152,6 +153,7 @@ func New(o Options) (*Adapter, error) {
 		groups:   adapters.NewMemory(o.Clock, adapters.Always[map[string]bool](groupsFor)),
 		outbox:   adapters.NewOutbox(o.Clock),
 		drawer:   newDrawer(o.Clock),
+		forms:    adapters.NewForms(o.Clock, urlFor),
 		calls:    newCalls(o.Clock),
 		known:    make(chan struct{}),
 		why:      "not started",

@@ -212,7 +212,7 @@ func scheme(address string) string {
 // logger makes the log that the settings ask for.
 func (c *config) logger(p *program) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && level == bot.LevelAlways {
+		if len(groups) == 0 && a.Key == slog.LevelKey && a.Value.Any() == bot.LevelAlways {
 			a.Value = slog.AnyValue(slog.LevelInfo) // it is no trouble
 		}
 		return a
