@@ -99,7 +99,7 @@ func killedAfterPost(t *testing.T, w *World) {
 	s, b, ok := w.Talk().Find(user, "Confirm", 1)
 	require.True(t, ok, "%s", w.Conversation())
 	require.NoError(t, w.Sim.Fault("config", "slow")) // it looks at the target before the call, which leaves after the kill then
-	chat.Click("ana", s, b) // what kills it may come before the acknowledgement
+	chat.Click("ana", s, b)                           // what kills it may come before the acknowledgement
 	require.Equal(t, -1, w.Exits(Patience), "%s", w.Journal)
 	w.Kill()
 	require.Len(t, w.Talk().Roots(1), 1, "it stands: %s", w.Conversation())
