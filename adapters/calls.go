@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
-	"sync"
 	"time"
 )
 
@@ -57,49 +56,4 @@ func Quiet(err error) error {
 		return u.Err
 	}
 	return err
-}
-
-// Workers are the goroutines on which a chat calls its handler, and whoever
-// waits for them. The zero value lets none begin until Open.
-type Workers struct {
-	mu   sync.Mutex
-	open bool
-	wait sync.WaitGroup
-}
-
-// Open lets goroutines begin.
-func (w *Workers) Open() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.open = true
-}
-
-// Close lets nothing begin any more, and returns when all has ended.
-func (w *Workers) Close() {
-	w.mu.Lock()
-	w.open = false
-	w.mu.Unlock()
-	w.wait.Wait()
-}
-
-// Start runs f on a goroutine, if one of the slots is free. It never waits.
-// After Close it runs nothing: the process ends, and whoever asks sees that
-// nobody answers.
-func (w *Workers) Start(slots chan struct{}, f func()) bool {
-	select {
-	case slots <- struct{}{}:
-	default:
-		return false
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.open {
-		<-slots
-		return true
-	}
-	w.wait.Go(func() {
-		defer func() { <-slots }()
-		f()
-	})
-	return true
 }

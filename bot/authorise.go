@@ -163,7 +163,7 @@ func targetText(targets []Target) string {
 func (b *Bot) deny(ctx context.Context, key string, answer Responder, who asker, p Parsed, a policy.Answer) {
 	c := denial(who.snap, p.Command, a)
 	now := b.clock.Now()
-	*who.outcome = "denied"
+	who.outcome = "denied"
 	if err := b.store.Append(ctx, now, key, Written{Audit: []Record{commandRecord("denied", who, p.Command, p.Args, p.Targets, a)}}); err != nil {
 		b.log.Error("audit record not written", "err", err)
 	}
@@ -185,7 +185,7 @@ func (b *Bot) deny(ctx context.Context, key string, answer Responder, who asker,
 func (b *Bot) refuseStranger(ctx context.Context, answer Responder, who asker, cmd *Command) {
 	b.record(ctx, Record{Kind: "denied", Account: who.account.String(), Place: who.place.String(), Command: cmd.Words,
 		Decision: "deny", Policy: who.snap.Hash(), Text: "unknown account"})
-	*who.outcome = "stranger"
+	who.outcome = "stranger"
 	b.say(ctx, answer, Card{Tone: Bad, Title: "Not allowed: " + Code(cmd.Words), Lines: []string{
 		"The policy does not know your account " + Code(who.account.String()) + ".",
 		"Ask whoever keeps the policy file to add you under " + Code("people") + ". " + Code("whoami") + " shows what to paste.",

@@ -33,7 +33,7 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, completeFor)
 	defer cancel()
-	who := b.asker(ctx, c.Account, c.Place)
+	who := b.asker(ctx, new(course), c.Account, c.Place)
 	most := maxChoices
 	defer func() { out = out[:min(len(out), most)] }()
 	if c.Code != "" {

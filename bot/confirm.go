@@ -24,51 +24,56 @@ const (
 
 // begin makes an operation of a command that changes something: it decides,
 // stores it, acknowledges, and only then reads the target.
-//
-// A thousand people may wait here at once for their turn to read, so recorded has
-// returned by then and prepared is not yet called: both need a large stack.
 func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
-	op := b.recorded(ctx, key, answer, who, p, w)
+	if p.Ambiguous == "" {
+		b.create(ctx, key, answer, who, p, w)
+		return
+	}
+	b.ack(ctx, answer) // it takes reads to know what this is about
+	who.left(func() {
+		p := p
+		if err := b.resolveTarget(ctx, who, &p); err != nil {
+			b.refuse(ctx, answer, who, err)
+			return
+		}
+		b.create(ctx, key, answer, who, p, w)
+	})
+}
+
+// goOn takes a new operation as far as it goes without anybody's word.
+func (b *Bot) goOn(ctx context.Context, answer Responder, who asker, op *Operation) {
 	switch {
-	case op == nil:
 	case op.State == Ready && op.Silent:
-		b.runQuiet(ctx, answer, who, op)
+		who.left(func() { b.runQuiet(ctx, answer, who, op) })
 	case op.State == Ready:
 		b.nudge(b.wake)
 		b.nudge(b.tell)
 	default:
-		b.prepare(ctx, answer, who, op)
+		stop := b.showWork(ctx, answer, op.Title)
+		who.left(func() { b.prepare(ctx, answer, who, op, stop) })
 	}
 }
 
-// recorded stores a new operation and acknowledges it: nil if there is none, and
-// whoever asked has heard why.
-func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) *Operation {
+// create stores a new operation, acknowledges it, and goes on with it.
+func (b *Bot) create(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
 	cmd := p.Command
 	if b.unsaved.Load() > 0 {
 		b.refuse(ctx, answer, who, Errorf(Unavailable, "The store does not take the results of calls that were made, so nothing new is begun. Reading works."))
-		return nil
-	}
-	if p.Ambiguous != "" {
-		b.ack(ctx, answer) // it takes reads to know what this is about
-		if err := b.resolveTarget(ctx, who, &p); err != nil {
-			b.refuse(ctx, answer, who, err)
-			return nil
-		}
+		return
 	}
 	a, err := b.decideOwn(ctx, who, cmd, p.Args, p.Targets, p.Facts, false, w.breakGlass)
 	if err != nil {
 		b.refuse(ctx, answer, who, err)
-		return nil
+		return
 	}
 	if !a.Allowed {
 		b.deny(ctx, key, answer, who, p, a)
-		return nil
+		return
 	}
 	places, notes, err := b.places(ctx, who, a.Requirement)
 	if err != nil {
 		b.refuse(ctx, answer, who, err)
-		return nil
+		return
 	}
 	now := b.clock.Now()
 	op, written := b.made(now, who, p, w, a)
@@ -81,18 +86,18 @@ func (b *Bot) recorded(ctx context.Context, key string, answer Responder, who as
 	stored, err := b.store.Create(bounded, now, key, &op, written)
 	if err != nil {
 		b.refuse(ctx, answer, who, Errorf(Unavailable, "The command could not be recorded, so nothing was done. Try again in a minute.").Because(err))
-		return nil
+		return
 	}
-	*who.op = stored.ID
+	who.op = stored.ID
 	fail.Point("after_dedupe")
 	b.ack(ctx, answer)
 	fail.Point("after_request")
 	if stored.Repeated {
 		b.say(ctx, answer, b.repeatedCard(ctx, who, stored.Operation))
-		return nil
+		return
 	}
 	b.metrics.State(stored.State)
-	return stored.Operation
+	b.goOn(ctx, answer, who, stored.Operation)
 }
 
 // made is a new operation that the policy allows, in its first state, and what

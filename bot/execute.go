@@ -30,7 +30,7 @@ const (
 
 // requester is who asked for an operation, under the policy of this moment.
 func (b *Bot) requester(ctx context.Context, op *Operation) asker {
-	return b.asker(ctx, op.Account, op.Place)
+	return b.asker(ctx, new(course), op.Account, op.Place)
 }
 
 // proceed takes an operation that nobody has to say yes to any more as far as

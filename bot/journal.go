@@ -11,12 +11,12 @@ import (
 // has them, without secrets.
 func (b *Bot) logged(ctx context.Context, kind, words string, who asker, start time.Time) {
 	attrs := [8]slog.Attr{
-		slog.String("kind", kind), slog.String("command", CleanMax(words, 40)), slog.String("outcome", *who.outcome),
+		slog.String("kind", kind), slog.String("command", CleanMax(words, 40)), slog.String("outcome", who.outcome),
 		slog.String("person", CleanMax(who.name(), 100)), slog.String("platform", who.account.Platform), slog.Duration("took", b.clock.Now().Sub(start)),
 	}
 	n := 6
-	if *who.op != 0 {
-		attrs[n] = slog.Int64("op", *who.op)
+	if who.op != 0 {
+		attrs[n] = slog.Int64("op", who.op)
 		n++
 	}
 	b.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs[:n]...)

@@ -11,16 +11,10 @@ import (
 
 // prepare reads the target, decides with what it found, and shows the
 // requester what will be hit.
-func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Operation) {
-	stop := b.showWork(ctx, answer, op.Title)
+func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Operation, stop func() bool) {
 	defer stop()
 	cmd, _ := b.catalogue.Find(op.Command)
 	pv, err := b.preview(ctx, who, cmd, op)
-	b.prepared(ctx, answer, who, cmd, op, pv, err, stop)
-}
-
-// prepared goes on with what a preview has read, or with why it could not.
-func (b *Bot) prepared(ctx context.Context, answer Responder, who asker, cmd *Command, op *Operation, pv Preview, err error, stop func() bool) {
 	var card Card
 	if err != nil {
 		err = b.unprepared(ctx, who, op, err)
@@ -86,7 +80,6 @@ func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operatio
 	if cmd.Preview == nil {
 		return Preview{Title: op.Title, Facts: Facts{}}, nil
 	}
-	defer b.turn(ctx)()
 	c := b.call(ctx, who, cmd, op.Args, op.Targets)
 	c.Op = op
 	return cmd.Preview(ctx, c)

@@ -117,6 +117,10 @@ func (b *Bot) call(ctx context.Context, who asker, cmd *Command, args Args, targ
 func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, page int) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
+	who.left(func() { b.answerRead(ctx, answer, who, p, page, stop) })
+}
+
+func (b *Bot) answerRead(ctx context.Context, answer Responder, who asker, p Parsed, page int, stop func() bool) {
 	defer stop()
 	err := b.resolveTarget(ctx, who, &p)
 	var card Card
@@ -207,21 +211,8 @@ func (b *Bot) look(ctx context.Context, who asker, p Parsed, page int) (Card, Re
 	}
 	c := b.call(ctx, who, p.Command, p.Args, p.Targets)
 	c.Page = page
-	defer b.turn(ctx)()
 	card, err := p.Command.Read(ctx, c)
 	return card, rec, err
-}
-
-// turn waits for one of the turns in which commands read from the provider: a
-// thousand at once would only hold memory while they wait for each other. What
-// it returns gives the turn back.
-func (b *Bot) turn(ctx context.Context) (done func()) {
-	select {
-	case b.turns <- struct{}{}:
-		return func() { <-b.turns }
-	case <-ctx.Done():
-		return func() {}
-	}
 }
 
 // page cuts a table to what one message of the chat holds.
@@ -324,6 +315,10 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 		return
 	}
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
+	who.left(func() { b.shared(ctx, key, answer, who, p, r, stop) })
+}
+
+func (b *Bot) shared(ctx context.Context, key string, answer Responder, who asker, p Parsed, r Read, stop func() bool) {
 	defer stop()
 	card, rec, err := b.look(ctx, who, p, r.Page)
 	stop()
@@ -353,6 +348,10 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 func (b *Bot) file(ctx context.Context, answer Responder, who asker, p Parsed) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
+	who.left(func() { b.sendFile(ctx, answer, who, p, stop) })
+}
+
+func (b *Bot) sendFile(ctx context.Context, answer Responder, who asker, p Parsed, stop func() bool) {
 	defer stop()
 	card, rec, err := b.look(ctx, who, p, 0)
 	shown := stop()
@@ -417,6 +416,10 @@ func (b *Bot) revealRead(ctx context.Context, answer Responder, who asker, p Par
 		b.say(ctx, answer, b.refusal(Errorf(Conflict, "There is nothing to reveal.")))
 		return
 	}
+	who.left(func() { b.revealed(ctx, answer, who, p, r) })
+}
+
+func (b *Bot) revealed(ctx context.Context, answer Responder, who asker, p Parsed, r Read) {
 	a, err := b.decide(ctx, who, p.Command, p.Targets, p.Facts, true, false)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))

@@ -35,6 +35,7 @@ type Request struct {
 	Words   string // "vm delete", and
 	Args    []Arg  // the options as they were sent
 	Answer  Responder
+	Later   Later
 }
 
 // Press is a click on a button.
@@ -44,6 +45,7 @@ type Press struct {
 	Place   Place
 	Code    string
 	Answer  Responder
+	Later   Later
 }
 
 // Submission is a form that was sent.
@@ -55,7 +57,14 @@ type Submission struct {
 	Values  map[string]string        // of ordinary fields
 	Secrets map[string]secret.Secret // of secret fields
 	Answer  Responder
+	Later   Later
 }
+
+// Later takes what is left of a request that is acknowledged, which may be slow:
+// it reads from the provider. A Handler calls it once at most, as the last thing
+// that it does, and the request is over when the rest has run. The chat runs it
+// when it has a worker for it. nil: the Handler runs the rest itself.
+type Later func(rest func())
 
 // Completion asks for the values that a person could type next.
 type Completion struct {
@@ -84,8 +93,8 @@ type Responder interface {
 }
 
 // Handler is what a chat calls: the one door into the bot. Every method
-// answers through the request's Responder and returns when all is said; a chat
-// calls it on a goroutine of its own.
+// answers through the request's Responder and returns when all is said, but for
+// what it gave to Later; a chat calls it on a goroutine of its own.
 type Handler interface {
 	Handle(ctx context.Context, r Request)
 	Press(ctx context.Context, p Press)

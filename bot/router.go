@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,7 +87,6 @@ type Bot struct {
 	scrub    secret.Scrubber
 	busy     busySet
 	free     freedLanes
-	turns    chan struct{} // of commands that read from the provider
 	tracking *pool
 	posting  *pool
 	later    waitSet // operations that failed to be worked on
@@ -112,8 +110,8 @@ func New(c Config) (*Bot, error) {
 		clock: c.Clock, log: c.Logger, metrics: c.Metrics, random: c.Random,
 		scale: c.Scale, demo: c.Demo, serial: c.Serial, owner: c.Owner, home: c.Home,
 		wake: make(chan struct{}, 1), tell: make(chan struct{}, 1),
-		watch: watch{wake: make(chan struct{}, 1), posted: make(map[string]Ref)},
-		turns: make(chan struct{}, readAtOnce), tracking: newPool(trackAtOnce), posting: newPool(postsAtOnce),
+		watch:    watch{wake: make(chan struct{}, 1), posted: make(map[string]Ref)},
+		tracking: newPool(trackAtOnce), posting: newPool(postsAtOnce),
 	}
 	if b.catalogue == nil || c.Store == nil || b.policy == nil || b.provider == nil {
 		return nil, errors.New("bot: catalogue, store, policy and provider are required")
@@ -167,16 +165,14 @@ type asker struct {
 	account Account
 	place   Place
 	member  map[string]Membership
-	outcome *string // what became of it, for the metrics and the log
-	op      *int64  // the operation that it became or was about; 0: none
+	*course
 }
 
 // asker finds out who an account is, under the policy of this moment.
-func (b *Bot) asker(ctx context.Context, a Account, p Place) asker {
+func (b *Bot) asker(ctx context.Context, c *course, a Account, p Place) asker {
 	snap := b.policy.Current()
 	person := b.who(snap, a)
-	outcome, op := "handled", int64(0)
-	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person), outcome: &outcome, op: &op}
+	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person), course: c}
 }
 
 // name is how an asker is called in records and cards.
@@ -189,9 +185,12 @@ func (w asker) name() string {
 
 // Handle implements Handler: a command that somebody typed.
 func (b *Bot) Handle(ctx context.Context, r Request) {
+	b.serve(ctx, r.Answer, r.Later, func(c *course) { b.typed(ctx, c, r) })
+}
+
+func (b *Bot) typed(ctx context.Context, c *course, r Request) {
 	start := b.clock.Now()
-	defer b.recovered(ctx, r.Answer)
-	who := b.asker(ctx, r.Account, r.Place)
+	who := b.asker(ctx, c, r.Account, r.Place)
 	if !b.admitted(ctx, r.Answer, who) {
 		return
 	}
@@ -202,22 +201,23 @@ func (b *Bot) Handle(ctx context.Context, r Request) {
 	} else {
 		p, err = b.catalogue.Parse(r.Line, who.snap.Label)
 	}
+	words := ""
+	if err == nil {
+		words = p.Command.Words // what else was typed may hold anything
+	}
+	who.atEnd(func() { b.logged(ctx, "command", words, who, start) })
 	var missing *MissingError
 	switch {
 	case errors.As(err, &missing):
+		who.outcome = "form"
 		b.askForRest(ctx, r.Answer, who, missing)
-		*who.outcome = "form"
-		b.logged(ctx, "command", "", who, start)
-		return
 	case err != nil:
-		*who.outcome = "invalid"
-		b.metrics.Command("", *who.outcome, b.clock.Now().Sub(start))
-		b.logged(ctx, "command", "", who, start) // what was typed may hold anything
+		who.outcome = "invalid"
+		b.metrics.Command("", who.outcome, b.clock.Now().Sub(start))
 		b.say(ctx, r.Answer, b.refusal(err))
-		return
+	default:
+		b.dispatch(ctx, r.Key, r.Answer, who, p, wish{})
 	}
-	b.dispatch(ctx, r.Key, r.Answer, who, p, wish{})
-	b.logged(ctx, "command", p.Command.Words, who, start)
 }
 
 // wish is what a command brings along that is not typed in its line.
@@ -231,7 +231,7 @@ type wish struct {
 // dispatch runs a command that was understood.
 func (b *Bot) dispatch(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
 	start := b.clock.Now()
-	defer func() { b.metrics.Command(p.Command.Words, *who.outcome, b.clock.Now().Sub(start)) }()
+	who.atEnd(func() { b.metrics.Command(p.Command.Words, who.outcome, b.clock.Now().Sub(start)) })
 	if who.person == "" && p.Command.Effect != EffectOpen {
 		b.refuseStranger(ctx, answer, who, p.Command)
 		return
@@ -256,18 +256,6 @@ func (b *Bot) ack(ctx context.Context, answer Responder) {
 	if err := answer.Ack(ctx); err != nil && ctx.Err() == nil {
 		b.log.Warn("acknowledgement not delivered", "err", err)
 	}
-}
-
-// recovered answers for a handler that panicked. The process lives on.
-func (b *Bot) recovered(ctx context.Context, answer Responder) {
-	v := recover()
-	if v == nil {
-		return
-	}
-	b.log.Error("panic", "value", b.scrub.Scrub(fmt.Sprint(v)), "stack", string(debug.Stack()))
-	b.metrics.Panic()
-	b.say(ctx, answer, Card{Tone: Bad, Title: "Something went wrong",
-		Lines: []string{"This is a mistake in hosterbot, and it is in its log. `op list --open` shows whether something was begun."}})
 }
 
 // refusal is the card of an error.
@@ -300,12 +288,9 @@ func (b *Bot) refuse(ctx context.Context, answer Responder, who asker, err error
 // provider's or a chat's, and not for what was asked.
 func (w asker) failed(err error) {
 	if e := (*Error)(nil); !errors.As(err, &e) || e.Kind == Unavailable {
-		*w.outcome = "failed"
+		w.outcome = "failed"
 	}
 }
-
-// readAtOnce bounds how many commands read from the provider side by side.
-const readAtOnce = 64
 
 // Limits on how much one person may ask.
 const (

@@ -237,6 +237,10 @@ func (b *Bot) reveal(ctx context.Context, answer Responder, who asker, op Operat
 		return
 	}
 	b.ack(ctx, answer)
+	who.left(func() { b.revealOp(ctx, answer, who, cmd, op) })
+}
+
+func (b *Bot) revealOp(ctx context.Context, answer Responder, who asker, cmd *Command, op Operation) {
 	rec := opRecord(&op, Record{Kind: "secret", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "allow"})
 	value, held := b.held.get(op.ID)
 	card, ok := b.uncover(ctx, answer, rec, func() (Card, error) {

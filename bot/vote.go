@@ -14,23 +14,25 @@ import (
 
 // Press implements Handler: a click on a button.
 func (b *Bot) Press(ctx context.Context, p Press) {
-	b.pressed(ctx, p.Key, p.Answer, p.Account, p.Place, p.Code, nil)
+	b.serve(ctx, p.Answer, p.Later, func(c *course) { b.pressed(ctx, c, p, nil) })
 }
 
 // Submit implements Handler: a form that was sent. It takes the same path as
 // the button that opened it.
 func (b *Bot) Submit(ctx context.Context, s Submission) {
-	b.pressed(ctx, s.Key, s.Answer, s.Account, s.Place, s.Code, &s)
+	p := Press{Key: s.Key, Account: s.Account, Place: s.Place, Code: s.Code, Answer: s.Answer}
+	b.serve(ctx, s.Answer, s.Later, func(c *course) { b.pressed(ctx, c, p, &s) })
 }
 
-func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Account, place Place, text string, s *Submission) {
-	defer b.recovered(ctx, answer)
-	start := b.clock.Now()
-	who := b.asker(ctx, a, place)
+// pressed does what a button says; s is the form that came with it, nil if none
+// did.
+func (b *Bot) pressed(ctx context.Context, to *course, p Press, s *Submission) {
+	start, answer := b.clock.Now(), p.Answer
+	who := b.asker(ctx, to, p.Account, p.Place)
 	if b.refusedAtStop(ctx, answer) {
 		return
 	}
-	c, err := parseCode(text)
+	c, err := parseCode(p.Code)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))
 		return
@@ -39,39 +41,39 @@ func (b *Bot) pressed(ctx context.Context, key string, answer Responder, a Accou
 	if s != nil {
 		kind = "form"
 	}
-	defer func() { b.logged(ctx, kind, c.action, who, start) }()
+	who.atEnd(func() { b.logged(ctx, kind, c.action, who, start) })
 	// A vote is no command, and is never refused as too much; what runs one is.
 	runs := c.read || c.action == actAgain || c.action == actBackup || c.action == actShow
 	if (who.person == "" || runs) && !b.admitted(ctx, answer, who) {
 		return
 	}
 	if c.read {
-		b.pressRead(ctx, key, answer, who, c, s)
+		b.pressRead(ctx, p.Key, answer, who, c, s)
 		return
 	}
 	op, err := b.store.Operation(ctx, c.id)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && !same(op.Nonce, c.nonce):
-		*who.outcome = "invalid"
+		who.outcome = "invalid"
 		b.say(ctx, answer, b.refusal(Errorf(Missing, "That button belongs to no operation of this bot.")))
 		return
 	case err != nil:
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not answer. Nothing was done.").Because(err)))
 		return
 	case who.person == "":
-		*who.outcome, *who.op = "stranger", op.ID
-		b.record(ctx, opRecord(&op, Record{Kind: "denied", Account: a.String(), Place: place.String(), Decision: "deny", Text: "unknown account pressed " + c.action}))
-		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "The policy does not know your account %s, so your click counts for nothing.", Code(a.String())).
+		who.outcome, who.op = "stranger", op.ID
+		b.record(ctx, opRecord(&op, Record{Kind: "denied", Account: p.Account.String(), Place: p.Place.String(), Decision: "deny", Text: "unknown account pressed " + c.action}))
+		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "The policy does not know your account %s, so your click counts for nothing.", Code(p.Account.String())).
 			WithHint("%s shows what whoever keeps the policy file has to add.", Code("whoami"))))
 		return
 	}
-	*who.op = op.ID
+	who.op = op.ID
 	stands, err := b.lapse(ctx, op)
 	if err != nil {
 		b.failedChange(ctx, answer, who, op.ID, err)
 		return
 	}
-	b.act(ctx, key, answer, who, *stands, c.action, s)
+	b.act(ctx, p.Key, answer, who, *stands, c.action, s)
 }
 
 // act does what a button of an operation says. Buttons and the op commands

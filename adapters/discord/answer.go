@@ -83,13 +83,14 @@ var (
 	errTooLate  = errors.New("the interaction's token has ended")
 )
 
-func (a *Adapter) answerTo(c call, to sink) *answer {
+// answerTo answers a call that came at since.
+func (a *Adapter) answerTo(c call, since time.Time, to sink) *answer {
 	s := &answer{a: a, call: c, sink: to, mu: make(turn, 1)}
 	if c.sort == lookup {
 		s.stop = func() bool { return true }
 		return s
 	}
-	s.stop = a.clock.AfterFunc(ackAfter, func() {
+	s.stop = a.clock.AfterFunc(max(ackAfter-a.clock.Now().Sub(since), 0), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := s.ack(context.Background()); err != nil {

@@ -9,8 +9,6 @@ import (
 )
 
 const (
-	callsAtOnce = 1200 // handlers under way; the rest is told that the bot is busy
-	busyAtOnce  = 128  // of whom that is told at once
 	// Nobody is to wait for more than a second, and Discord shows an error
 	// after 3 s. The core acknowledges long before that: this is for when it, or
 	// the look-up of an account, hangs.
@@ -30,17 +28,15 @@ const (
 
 // calls are the handlers under way, and what was taken already.
 type calls struct {
-	adapters.Workers
+	*adapters.Workers
 	clock bot.Clock
-	slots chan struct{}
-	busy  chan struct{}
 
 	mu   sync.Mutex
 	seen map[string]time.Time // interactions, by ID
 }
 
 func newCalls(clock bot.Clock) *calls {
-	return &calls{clock: clock, slots: make(chan struct{}, callsAtOnce), busy: make(chan struct{}, busyAtOnce), seen: make(map[string]time.Time)}
+	return &calls{Workers: adapters.NewWorkers(clock), clock: clock, seen: make(map[string]time.Time)}
 }
 
 // first tells whether an interaction comes for the first time: after a resume

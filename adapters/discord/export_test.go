@@ -47,9 +47,6 @@ func Escape(text string) string { return escape(text) }
 // RouteOf names the bucket that a call is counted in.
 func RouteOf(method, address string) string { return routeOf(method, address) }
 
-// CallsAtOnce is how many handlers may be under way.
-const CallsAtOnce = callsAtOnce
-
 // Size is the length of a text as Discord counts it.
 func Size(text string) int { return size(text) }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters"
 	"hosterbot/adapters/discord"
 	"hosterbot/bot"
 )
@@ -74,7 +75,7 @@ func TestTooMuchIsToldAtOnce(t *testing.T) {
 	}}
 	play(t, h, func(s *scene) {
 		let = make(chan struct{})
-		for range discord.CallsAtOnce {
+		for range adapters.CallsMost {
 			s.command("ana", homeID, "vm list")
 		}
 		synctest.Wait()

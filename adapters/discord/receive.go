@@ -288,21 +288,35 @@ func (a *Adapter) interaction(ctx context.Context, h bot.Handler, data []byte, s
 	if sink == nil {
 		sink = a.callback(&c)
 	}
-	if !a.calls.Start(a.calls.slots, func() { a.take(ctx, h, c, sink) }) {
-		return a.calls.Start(a.calls.busy, func() { a.overloaded(ctx, c, sink) })
+	if !a.calls.Call(func(since time.Time) func() { return a.take(ctx, h, c, since, sink) }) {
+		return a.calls.Busy(func() { a.overloaded(ctx, c, sink) })
 	}
 	return true
 }
 
-// take makes the bot do what an interaction asks for.
-func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, sink sink) {
-	s := a.answerTo(c, sink)
-	defer s.end(ctx)
+// take makes the bot do what an interaction asks for that came at since, and
+// returns what is left to do then.
+func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, since time.Time, sink sink) (rest func()) {
+	s := a.answerTo(c, since, sink)
 	defer func() {
 		if v := recover(); v != nil { // one strange payload is not the end of all others
 			a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
+		if rest == nil {
+			s.end(ctx)
+		}
 	}()
+	if left := a.handle(ctx, h, c, s); left != nil {
+		return func() {
+			defer s.end(ctx)
+			left()
+		}
+	}
+	return nil
+}
+
+func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) (rest func()) {
+	later := func(left func()) { rest = left }
 	who, where, refusal := a.whoWhere(ctx, &c)
 	if c.sort == lookup {
 		var found []bot.Choice
@@ -310,29 +324,30 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, sink sink) {
 			found = h.Complete(ctx, bot.Completion{Account: who, Place: where, Words: c.words, Param: c.param, Prefix: c.prefix, Args: c.args})
 		}
 		s.choices(ctx, a.choices(&c, found))
-		return
+		return nil
 	}
 	if refusal != nil {
 		s.say(ctx, *refusal)
-		return
+		return nil
 	}
 	switch c.sort {
 	case command:
-		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Words: c.words, Args: c.args, Answer: s})
+		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Words: c.words, Args: c.args, Answer: s, Later: later})
 	case press:
 		if key, ok := strings.CutPrefix(c.code, formButton); ok {
 			s.formAgain(ctx, key)
-			return
+			return nil
 		}
-		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Answer: s})
+		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Answer: s, Later: later})
 	case submission:
-		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: s})
+		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: s, Later: later})
 	}
+	return rest
 }
 
 // overloaded says at once that there is too much to do.
 func (a *Adapter) overloaded(ctx context.Context, c call, sink sink) {
-	s := a.answerTo(c, sink)
+	s := a.answerTo(c, a.clock.Now(), sink)
 	defer s.end(ctx)
 	if c.sort == lookup {
 		s.choices(ctx, []*discordgo.ApplicationCommandOptionChoice{})

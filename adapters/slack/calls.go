@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	callsAtOnce = 1200 // handlers under way; the rest is told that the bot is busy
-	busyAtOnce  = 128  // of whom that is told at once; the rest is only acknowledged
 	// Nobody waits for longer than a second, and Slack shows an error after 3 s.
 	// This is for when the store hangs.
 	// Source: https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
@@ -22,10 +20,8 @@ const (
 
 // calls are the handlers under way and what they have to acknowledge.
 type calls struct {
-	adapters.Workers
+	*adapters.Workers
 	clock bot.Clock
-	slots chan struct{}
-	busy  chan struct{}
 	acked atomic.Int64 // when the last acknowledgement was written
 
 	mu       sync.Mutex
@@ -33,10 +29,7 @@ type calls struct {
 }
 
 func newCalls(clock bot.Clock) *calls {
-	return &calls{
-		clock: clock, slots: make(chan struct{}, callsAtOnce), busy: make(chan struct{}, busyAtOnce),
-		inFlight: make(map[string]*delivery),
-	}
+	return &calls{Workers: adapters.NewWorkers(clock), clock: clock, inFlight: make(map[string]*delivery)}
 }
 
 // lastAck is when something was last acknowledged.
@@ -69,8 +62,8 @@ type source interface {
 
 // begin takes an envelope in. It is false for one that is under way already:
 // that one's acknowledgement goes to both. late is the acknowledgement that it
-// gets where the handler makes none in time.
-func (c *calls) begin(key string, on source, id string, late any) (*delivery, bool) {
+// gets where the handler makes none in time, which is ackAfter since it came.
+func (c *calls) begin(key string, on source, id string, since time.Time, late any) (*delivery, bool) {
 	c.mu.Lock()
 	if d := c.inFlight[key]; d != nil {
 		c.mu.Unlock()
@@ -82,7 +75,7 @@ func (c *calls) begin(key string, on source, id string, late any) (*delivery, bo
 	c.mu.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stop = c.clock.AfterFunc(ackAfter, func() { _ = d.ack(late) })
+	d.stop = c.clock.AfterFunc(max(ackAfter-c.clock.Now().Sub(since), 0), func() { _ = d.ack(late) })
 	return d, true
 }
 

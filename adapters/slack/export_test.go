@@ -45,6 +45,3 @@ func Parsed(frame []byte) (sort int, line, code string, err error) {
 
 // Unescape undoes what Slack does to a typed text.
 func Unescape(text string) string { return unescape(text) }
-
-// CallsAtOnce is how many handlers may be under way.
-const CallsAtOnce = callsAtOnce

@@ -131,7 +131,7 @@ func (a *Adapter) called(w http.ResponseWriter, r *http.Request, c call) {
 		return
 	}
 	on := request{adapters.NewWaiting[any]()}
-	if !a.calls.Start(a.calls.slots, func() { a.take(to.ctx, to.h, on, id, c) }) {
+	if !a.calls.Call(func(since time.Time) func() { return a.take(to.ctx, to.h, on, id, since, c) }) {
 		a.overloaded(to.ctx, on, id, c)
 	}
 	switch answer, ok := on.Wait(r.Context(), a.clock); {

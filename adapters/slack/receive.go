@@ -133,7 +133,7 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	case "disconnect":
 		c.leave(e.Reason)
 	case "slash_commands", "interactive":
-		if !a.calls.Start(a.calls.slots, func() { a.take(serving, h, c, e.EnvelopeID, a.understood(e)) }) {
+		if !a.calls.Call(func(since time.Time) func() { return a.take(serving, h, c, e.EnvelopeID, since, a.understood(e)) }) {
 			a.overloaded(serving, c, e.EnvelopeID, a.understood(e))
 		}
 	default:
@@ -258,50 +258,60 @@ func (p *interaction) filled(c *call) {
 	}
 }
 
-// take makes the bot do what a call asks for; id is that of its envelope.
-func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string, c call) {
+// take makes the bot do what a call asks for, and returns what is left to do
+// then; id is that of its envelope, which came at since.
+func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string, since time.Time, c call) (rest func()) {
 	if c.sort == ignored {
 		_ = on.acknowledge(id, nil)
-		return
+		return nil
 	}
 	var late any
 	if c.sort == lookup { // Slack shows an error where there is no list
 		late = noOptions
 	}
-	d, first := a.calls.begin(c.key, on, id, late)
+	d, first := a.calls.begin(c.key, on, id, since, late)
 	if !first {
-		return
+		return nil
 	}
-	defer d.end()
 	defer func() {
 		if v := recover(); v != nil { // one strange payload is not the end of all others
 			a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
+		if rest == nil {
+			d.end()
+		}
 	}()
-	a.do(ctx, h, d, c)
+	if left := a.do(ctx, h, d, c); left != nil {
+		return func() {
+			defer d.end()
+			left()
+		}
+	}
+	return nil
 }
 
-func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
+func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (rest func()) {
+	later := func(left func()) { rest = left }
 	ans := a.answerTo(d, c)
 	who, where, err := a.whoWhere(ctx, c)
 	if err != nil {
 		a.log.Warn("account not looked up", "err", err)
 		if c.sort == lookup {
 			_ = d.ack(noOptions)
-			return
+			return nil
 		}
 		ans.say(ctx, bot.Card{Tone: bot.Bad, Title: "Slack does not say who you are",
 			Lines: []string{"So nothing was done. Try again in a minute."}})
-		return
+		return nil
 	}
 	switch c.sort {
 	case command:
-		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Line: c.line, Answer: ans})
+		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Line: c.line, Answer: ans, Later: later})
 	case press:
 		if late := a.clock.Now().Sub(c.at); !c.at.IsZero() && late > tooLate {
 			ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "That click came too late",
 				Lines: []string{"It reached the bot " + bot.Duration(late) + " after you pressed, so nothing was done. Press again."}})
-			return
+			return nil
 		}
 		form, code, kept := a.formOf(c.code, c.user)
 		if kept {
@@ -310,14 +320,15 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) {
 				ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "The form could not be opened", Lines: []string{"Nothing was done. Press again."},
 					Buttons: []bot.Button{{Label: "Open it again", Style: bot.Primary, Code: c.code}}})
 			}
-			return
+			return nil
 		}
-		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: code, Answer: ans})
+		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: code, Answer: ans, Later: later})
 	case submission:
-		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: ans})
+		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: ans, Later: later})
 	case lookup:
 		_ = d.ack(options(h.Complete(ctx, bot.Completion{Account: who, Place: where, Code: c.code, Param: c.param, Prefix: c.prefix})))
 	}
+	return rest
 }
 
 // whoWhere looks up the account and the place, both at once where the place is
@@ -347,7 +358,7 @@ func (a *Adapter) overloaded(ctx context.Context, on source, id string, c call) 
 	}
 	_ = on.acknowledge(id, answer)
 	if answer == nil && c.url != "" {
-		a.calls.Start(a.calls.busy, func() {
+		a.calls.Busy(func() {
 			u := &replyURL{url: c.url, public: true, until: a.clock.Now().Add(urlFor)}
 			if _, err := a.respond(ctx, u, origin{}, render(adapters.Busy(), "", a.clock.Now()), true); err != nil {
 				a.log.Debug("overload not told", "err", err)

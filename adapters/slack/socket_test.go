@@ -392,8 +392,8 @@ func TestTooMuchAtOnceIsToldSo(t *testing.T) {
 		go func() { ended <- h.a.Run(ctx, b) }()
 		s := h.connected(t)
 		const more = 20
-		acks := make([]chan map[string]any, 0, slack.CallsAtOnce+more)
-		for i := range slack.CallsAtOnce + more {
+		acks := make([]chan map[string]any, 0, adapters.CallsMost+more)
+		for i := range adapters.CallsMost + more {
 			frame, acked := h.envelope("slash_commands", h.slash("U07ANA", fmt.Sprint("vm list ", i)))
 			require.True(t, s.send(frame))
 			acks = append(acks, acked)
@@ -410,12 +410,12 @@ func TestTooMuchAtOnceIsToldSo(t *testing.T) {
 		}
 		require.Equal(t, more, busy)
 		close(release)
-		for range slack.CallsAtOnce {
+		for range adapters.CallsMost {
 			<-h.a.returned
 		}
 		cancel()
 		require.NoError(t, <-ended)
-		require.Len(t, h.Sees(t, "ana"), slack.CallsAtOnce+more)
+		require.Len(t, h.Sees(t, "ana"), adapters.CallsMost+more)
 	})
 }
 

@@ -1,0 +1,187 @@
+package adapters
+
+import (
+	"sync"
+	"time"
+
+	"hosterbot/bot"
+)
+
+// How many calls a chat works on.
+const (
+	CallsMost      = 1200                   // waiting or under way; the rest is told that the bot is busy
+	callsAtOnce    = 64                     // side by side until they are acknowledged,
+	restsAtOnce    = 64                     // and after that;
+	restsMeanwhile = 8                      // fewer while others are not acknowledged yet
+	busyAtOnce     = 128                    // who is told at once that the bot is busy
+	callsWait      = 250 * time.Millisecond // a call that waits longer is not held up any more
+)
+
+// Workers are the goroutines on which a chat calls its handler. What people do
+// comes first, until it is acknowledged; what is left of it comes after. What
+// waits holds no stack: a thousand commands at once take little memory.
+type Workers struct {
+	clock bot.Clock
+
+	mu    sync.Mutex
+	open  bool
+	wait  sync.WaitGroup
+	held  int // calls, until all of them is done
+	busy  int
+	calls line
+	rests line
+	timer bool // something looks after calls that wait too long
+}
+
+// line is jobs of one kind: some run, and others wait for them to end.
+type line struct {
+	waiting []job
+	running int
+}
+
+type job struct {
+	do    func(since time.Time) (rest func())
+	since time.Time
+}
+
+// take takes the first job to run it; the zero job if there is none.
+func (l *line) take() job {
+	if len(l.waiting) == 0 {
+		return job{}
+	}
+	j := l.waiting[0]
+	l.waiting[0] = job{}
+	l.waiting = l.waiting[1:]
+	l.running++
+	return j
+}
+
+// NewWorkers makes workers that let nothing begin until Open.
+func NewWorkers(clock bot.Clock) *Workers { return &Workers{clock: clock} }
+
+// Open lets calls begin.
+func (w *Workers) Open() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open = true
+}
+
+// Close lets nothing begin any more, and returns when all has ended.
+func (w *Workers) Close() {
+	w.mu.Lock()
+	w.open = false
+	w.mu.Unlock()
+	w.wait.Wait()
+}
+
+// Call calls do on a goroutine, with the time of now, and later what do returns
+// as left to do, unless that is nil. Call never waits, and is false if there is
+// too much to do. After Close it does nothing: the process ends, and whoever
+// asks sees that nobody answers.
+func (w *Workers) Call(do func(since time.Time) (rest func())) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.open:
+		return true
+	case w.held == CallsMost:
+		return false
+	}
+	w.held++
+	w.wait.Add(1)
+	w.calls.waiting = append(w.calls.waiting, job{do, w.clock.Now()})
+	if w.calls.running < callsAtOnce {
+		w.start(&w.calls)
+	} else {
+		w.lookAfter(callsWait)
+	}
+	return true
+}
+
+// Busy tells somebody that there is too much to do, by calling f on a
+// goroutine. It is false if too many are told at once.
+func (w *Workers) Busy(f func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.open:
+		return true
+	case w.busy == busyAtOnce:
+		return false
+	}
+	w.busy++
+	w.wait.Go(func() {
+		f()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.busy--
+	})
+	return true
+}
+
+// start runs the first job of a line, and whatever comes after it.
+func (w *Workers) start(l *line) {
+	if j := l.take(); j.do != nil {
+		go func() {
+			for j.do != nil {
+				l, j = w.next(l, j.do(j.since))
+			}
+		}()
+	}
+}
+
+// next ends a job of a line, which has left a rest or nil, and takes another
+// one, if there is one to take.
+func (w *Workers) next(of *line, rest func()) (*line, job) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	of.running--
+	if rest == nil {
+		w.held--
+		w.wait.Done()
+	} else {
+		w.rests.waiting = append(w.rests.waiting, job{do: func(time.Time) func() { rest(); return nil }})
+	}
+	var mine job
+	if of = &w.calls; of.running < callsAtOnce {
+		mine = of.take()
+	}
+	for w.rests.running < w.room() && len(w.rests.waiting) > 0 {
+		if mine.do != nil {
+			w.start(&w.rests)
+			continue
+		}
+		of = &w.rests
+		mine = of.take()
+	}
+	return of, mine
+}
+
+// room is how many rests may run now.
+func (w *Workers) room() int {
+	if w.calls.running > 0 || len(w.calls.waiting) > 0 {
+		return restsMeanwhile
+	}
+	return restsAtOnce
+}
+
+// lookAfter sees to it that a call does not wait for others that hang.
+func (w *Workers) lookAfter(in time.Duration) {
+	if w.timer {
+		return
+	}
+	w.timer = true
+	w.clock.AfterFunc(in, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.timer = false
+		now := w.clock.Now()
+		for len(w.calls.waiting) > 0 {
+			if left := callsWait - now.Sub(w.calls.waiting[0].since); left > 0 {
+				w.lookAfter(left)
+				return
+			}
+			w.start(&w.calls)
+		}
+	})
+}

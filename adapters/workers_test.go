@@ -1,0 +1,126 @@
+package adapters_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters"
+	"hosterbot/bot"
+)
+
+// at is workers in a bubble, whose clock jumps when all of it waits.
+func at(t *testing.T, test func(t *testing.T, w *adapters.Workers)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := adapters.NewWorkers(bot.SystemClock{})
+		w.Open()
+		test(t, w)
+	})
+}
+
+func TestAThousandCallsWaitWithoutGoroutines(t *testing.T) {
+	at(t, func(t *testing.T, w *adapters.Workers) {
+		var calls, rests, ended atomic.Int64
+		called, left := make(chan struct{}), make(chan struct{})
+		for range 1000 {
+			require.True(t, w.Call(func(time.Time) func() {
+				calls.Add(1)
+				<-called
+				return func() {
+					rests.Add(1)
+					<-left
+					ended.Add(1)
+				}
+			}))
+		}
+		synctest.Wait()
+		require.EqualValues(t, 64, calls.Load())
+		close(called)
+		synctest.Wait()
+		require.EqualValues(t, 1000, calls.Load())
+		require.EqualValues(t, 64, rests.Load())
+		close(left)
+		w.Close()
+		require.EqualValues(t, 1000, ended.Load(), "what is left is waited for")
+	})
+}
+
+func TestWhatIsLeftGivesWayToNewCalls(t *testing.T) {
+	at(t, func(t *testing.T, w *adapters.Workers) {
+		var rests atomic.Int64
+		hold, held := make(chan struct{}), make(chan struct{})
+		call := func() {
+			require.True(t, w.Call(func(time.Time) func() {
+				return func() {
+					rests.Add(1)
+					<-hold
+				}
+			}))
+		}
+		require.True(t, w.Call(func(time.Time) func() { <-held; return nil }))
+		for range 100 {
+			call()
+		}
+		synctest.Wait()
+		require.EqualValues(t, 8, rests.Load(), "one call is not acknowledged yet")
+		close(held)
+		synctest.Wait()
+		require.EqualValues(t, 64, rests.Load(), "all are")
+		close(hold)
+		w.Close()
+		require.EqualValues(t, 100, rests.Load())
+	})
+}
+
+func TestCallsThatHangHoldUpNobody(t *testing.T) {
+	at(t, func(t *testing.T, w *adapters.Workers) {
+		hang := make(chan struct{})
+		for range 200 {
+			require.True(t, w.Call(func(time.Time) func() { <-hang; return nil }))
+		}
+		began := time.Now()
+		since := make(chan time.Time, 1)
+		require.True(t, w.Call(func(at time.Time) func() { since <- at; return nil }))
+		require.Equal(t, began, <-since, "it knows how long it has waited")
+		require.LessOrEqual(t, time.Since(began), 250*time.Millisecond)
+		close(hang)
+		w.Close()
+	})
+}
+
+func TestTooManyCallsAreRefused(t *testing.T) {
+	at(t, func(t *testing.T, w *adapters.Workers) {
+		hang := make(chan struct{})
+		left := func(time.Time) func() { return func() { <-hang } }
+		for range adapters.CallsMost {
+			require.True(t, w.Call(left))
+		}
+		synctest.Wait()
+		require.False(t, w.Call(left), "what is left counts as well")
+		told := 0
+		for w.Busy(func() { <-hang }) {
+			told++
+		}
+		require.Equal(t, 128, told)
+		close(hang)
+		synctest.Wait()
+		require.True(t, w.Call(left), "there is room again")
+		require.True(t, w.Busy(func() {}))
+		w.Close()
+	})
+}
+
+func TestNothingBeginsBeforeOpenOrAfterClose(t *testing.T) {
+	w := adapters.NewWorkers(bot.SystemClock{})
+	never := func(time.Time) func() { t.Error("it ran"); return nil }
+	require.True(t, w.Call(never))
+	require.True(t, w.Busy(func() { t.Error("it ran") }))
+	w.Open()
+	w.Close()
+	require.True(t, w.Call(never))
+	w.Close()
+}

@@ -1,0 +1,82 @@
+package bot_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"hosterbot/bot"
+)
+
+// What reads from the provider is left to the chat: a mutation is stored and
+// acknowledged before, a read acknowledged, and nothing was said yet.
+func TestWhatIsSlowIsLeftToTheChat(t *testing.T) {
+	read, m := 0, &counts{}
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Metrics = m })
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) { read++; return bot.Card{Title: "VM 4001"}, nil }
+	w.row("vm delete").preview = func(*bot.Call) (bot.Preview, error) { read++; return bot.Preview{Title: "Delete VM 4009"}, nil }
+	left := func(line string) (*answer, func()) {
+		var rest func()
+		a := &answer{}
+		w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: line, Answer: a, Later: func(f func()) { rest = f }})
+		return a, rest
+	}
+	shown, show := left("vm show 4001")
+	asked, ask := left("vm delete 4009")
+	for _, a := range []*answer{shown, asked} {
+		require.Equal(t, []string{"ack"}, a.events)
+	}
+	require.Equal(t, bot.Confirming, w.state(1))
+	require.Zero(t, read)
+	require.Empty(t, m.commands, "they are not over")
+	ask()
+	show()
+	require.Equal(t, "VM 4001", shown.card().Title)
+	require.NotEmpty(t, button(asked.card(), "Confirm"))
+	require.Equal(t, []string{"vm delete handled", "vm show handled"}, m.commands)
+
+	var rest func()
+	a := &answer{}
+	w.bot.Press(w.ctx, bot.Press{Key: w.key(), Account: accounts["ana"], Place: ops, Code: button(shown.card(), "Share"), Answer: a, Later: func(f func()) { rest = f }})
+	require.Equal(t, []string{"ack"}, a.events)
+	rest()
+	require.Equal(t, "Shared in the channel", a.card().Title)
+}
+
+// What takes long shows that it is at work, also where it waits for its turn.
+func TestWhatWaitsForItsTurnIsAtWork(t *testing.T) {
+	w := newWorld(t)
+	a := &answer{}
+	var rest func()
+	w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: "vm show 4001", Answer: a, Later: func(f func()) { rest = f }})
+	w.clock.move(2 * time.Second)
+	require.Contains(t, a.card().Title, "Working on")
+	rest()
+	require.NotContains(t, a.card().Title, "Working on")
+}
+
+// What is left is answered for as well.
+func TestWhatIsLeftMayPanic(t *testing.T) {
+	m := &counts{}
+	w := newWorld(t, func(_ *world, c *bot.Config) { c.Metrics = m })
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) { panic("oops") }
+	a := &answer{}
+	var rest func()
+	w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: "vm show 4001", Answer: a, Later: func(f func()) { rest = f }})
+	rest()
+	require.Equal(t, "Something went wrong", a.card().Title)
+	require.Equal(t, 1, m.panics)
+	require.Equal(t, []string{"vm show failed"}, m.commands)
+}
+
+// Nothing is left of what is refused.
+func TestNothingIsLeftOfARefusal(t *testing.T) {
+	w := newWorld(t)
+	for _, line := range []string{"vm nonsense", "vm show", "vm delete"} {
+		a := &answer{}
+		w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: line, Answer: a,
+			Later: func(func()) { t.Error(line) }})
+		require.NotEmpty(t, a.events)
+	}
+}
