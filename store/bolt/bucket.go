@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"hosterbot/bot"
 )
 
 // bucket names one of the store's buckets.
@@ -57,6 +59,8 @@ type tx struct {
 	open   *index               // the store's, not to be changed
 	looks  []moved              // what is to change in it
 	held   map[string]uint64    // likewise: lanes to their holders, 0: nobody
+	relock bool                 // the locks have changed,
+	locks  []bot.Lock           // and are these
 }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {

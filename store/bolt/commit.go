@@ -22,6 +22,11 @@ const maxBatch = 256
 // little against the fsyncs that it spares.
 const maxGap = 50 * time.Microsecond
 
+// unmapEvery is after how many commits the pages of the file that were read are
+// unmapped: bbolt maps the whole file, and would in time hold all of it in
+// memory.
+const unmapEvery = 32
+
 // write is one method's change, on its way through the committer.
 type write struct {
 	// do checks first and puts then; see the rule in the package comment. It
@@ -142,8 +147,9 @@ type committer struct {
 	doubt error
 	// dead is what bbolt panicked with outside of any write. It may have kept
 	// its locks, so nothing is asked of it any more.
-	dead  error
-	paved paving
+	dead    error
+	paved   paving
+	commits int
 }
 
 // run is the committer: it commits what waits, as soon as the commit before
@@ -257,7 +263,8 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	c.paved.pave(s.file, b.Size())
+	size := b.Size() // is mapped
+	c.paved.pave(s.file, size)
 	t := &tx{bolt: b, chain: c.chain, seal: c.seal, roots: c.roots, moved: make(map[rootKey]owedRoot, len(batch)), open: s.open}
 	written := false
 	for i, w := range batch {
@@ -271,6 +278,11 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	if !written {
 		return -1, b.Rollback()
 	}
+	if t.relock {
+		if t.locks, err = readLocks(t); err != nil {
+			return -1, errors.Join(err, b.Rollback())
+		}
+	}
 	if err := b.Commit(); err != nil {
 		c.doubt = err
 		return -1, err
@@ -278,6 +290,11 @@ func (s *Store) attempt(batch []*write) (spoiler int, err error) {
 	c.chain = t.chain
 	s.side.note(c.chain)
 	s.open.apply(t)
+	// The mapping moves only within a transaction that writes, and only the
+	// committer has those.
+	if c.commits++; c.commits%unmapEvery == 0 {
+		unmapPages(s.db.Info().Data, size)
+	}
 	for k, r := range t.moved {
 		if r.seq == 0 {
 			delete(c.roots, k)

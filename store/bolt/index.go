@@ -10,14 +10,16 @@ import (
 	"hosterbot/bot"
 )
 
-// index is what is known of the operations that are open, beside the file: who
-// holds which lane, and when each has to be looked at. It is made anew from the
-// file when the store is opened, and brought up to date with every commit; so a
-// change of a look or a lane costs no page.
+// index is what is known beside the file: of the operations that are open, who
+// holds which lane, and when each has to be looked at; and the locks. It is made
+// anew from the file when the store is opened, and brought up to date with every
+// commit; so a change of a look or a lane costs no page, and whoever asks for a
+// lock no transaction.
 type index struct {
 	mu    sync.Mutex
 	lanes map[string]uint64 // to their holders; the committer alone changes it
 	due   []look            // sorted
+	locks []bot.Lock        // sorted by target; what was given out stays as it is
 }
 
 // look is a moment at which an operation has to be looked at.
@@ -59,7 +61,11 @@ func readIndex(t *tx) (*index, error) {
 		}
 		return true
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(x.due, look.compare)
+	x.locks, err = readLocks(t)
 	return x, err
 }
 
@@ -67,7 +73,7 @@ func readIndex(t *tx) (*index, error) {
 func (x *index) become(other *index) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.lanes, x.due = other.lanes, other.due
+	x.lanes, x.due, x.locks = other.lanes, other.due, other.locks
 }
 
 // apply brings the index to what a transaction left.
@@ -80,6 +86,9 @@ func (x *index) apply(t *tx) {
 		} else {
 			x.lanes[lane] = id
 		}
+	}
+	if t.relock {
+		x.locks = t.locks
 	}
 	for _, m := range t.looks {
 		if m.old != 0 {
@@ -114,6 +123,17 @@ func (x *index) holder(lane string) uint64 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.lanes[lane]
+}
+
+// locked are the locks in force at now.
+func (x *index) locked(now time.Time) []bot.Lock {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	ended := func(l bot.Lock) bool { return !l.Until.IsZero() && !l.Until.After(now) }
+	if slices.ContainsFunc(x.locks, ended) {
+		return slices.DeleteFunc(slices.Clone(x.locks), ended)
+	}
+	return slices.Clip(x.locks)
 }
 
 // free tells whether the operation may hold what its head says, as this

@@ -110,6 +110,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 			for _, k := range overLocks {
 				if over(t.get(locks, k), now) {
 					t.delete(locks, k)
+					t.relock = true
 				}
 			}
 			t.forget(now)

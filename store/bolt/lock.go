@@ -49,30 +49,31 @@ func (s *Store) lock(ctx context.Context, now time.Time, key, target string, val
 		} else {
 			t.put(locks, []byte(target), value)
 		}
+		t.relock = true
 		t.learn(now, key, 0)
 		ready.put(t, 0)
 		return nil
 	})
 }
 
-// Locks implements bot.Store. A lock is over when its moment has come.
+// Locks implements bot.Store. A lock is over when its moment has come. Every
+// decision asks for them, so they are kept in memory.
 func (s *Store) Locks(ctx context.Context, now time.Time) ([]bot.Lock, error) {
-	var out []bot.Lock
-	err := s.view(ctx, func(t *tx) error {
-		var err error
-		t.scan(locks, nil, func(_, v []byte) bool {
-			if over(v, now) {
-				return true
-			}
-			var l bot.Lock
-			err = unpackTimed(packLock, v, &l)
-			out = append(out, l)
-			return err == nil
-		})
-		return err
-	})
-	if err != nil {
+	if err := s.usable(ctx); err != nil {
 		return nil, fmt.Errorf("locks: %w", err)
 	}
-	return out, nil
+	return s.open.locked(now), nil
+}
+
+// readLocks are the locks of a file, in the order of their targets.
+func readLocks(t *tx) (all []bot.Lock, err error) {
+	t.scan(locks, nil, func(k, v []byte) bool {
+		var l bot.Lock
+		if err = unpackTimed(packLock, v, &l); err != nil {
+			err = fmt.Errorf("%w: lock of %q: %w", ErrDamaged, k, err)
+		}
+		all = append(all, l)
+		return err == nil
+	})
+	return all, err
 }

@@ -286,6 +286,24 @@ func TestAnOpenOperationThatIsLostMayHoldAnyLane(t *testing.T) {
 	}
 }
 
+// A lock that cannot be read would be one that stops nothing.
+func TestALockThatCannotBeReadStopsAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s := MustOpen(t, path)
+	lock := bot.Lock{Target: "vm/4001", By: "ana", Reason: "migration", Since: noon}
+	require.NoError(t, s.SetLock(t.Context(), noon, "", lock, bot.Written{}))
+	require.NoError(t, s.Close())
+	s = MustOpen(t, path)
+	found, err := s.Locks(t.Context(), noon)
+	require.NoError(t, err)
+	require.Equal(t, []bot.Lock{lock}, found)
+	require.NoError(t, s.Close())
+	change(t, path, "locks", []byte("vm/4001"), func(v []byte) []byte { return v[:len(v)-1] })
+	_, err = bolt.Open(path, accepting)
+	require.ErrorIs(t, err, bolt.ErrDamaged)
+	require.ErrorContains(t, err, `lock of "vm/4001"`)
+}
+
 func TestRestore(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "test.db")
