@@ -39,8 +39,8 @@ func Parsed(frame []byte) (sort int, line, code string, err error) {
 	if err != nil {
 		return 0, "", "", err
 	}
-	c, err := parse(e)
-	return int(c.sort), c.line, c.code, err
+	c := e.call()
+	return int(c.sort), c.line, c.code, nil
 }
 
 // Unescape undoes what Slack does to a typed text.

@@ -79,23 +79,33 @@ func (a *Adapter) commanded(w http.ResponseWriter, r *http.Request, body []byte)
 		http.Error(w, "no form", http.StatusBadRequest)
 	case form.Get("ssl_check") == "1": // nobody typed anything
 	default:
-		p := slashPayload{
+		p := payload{
 			TeamID: form.Get("team_id"), ChannelID: form.Get("channel_id"), ChannelName: form.Get("channel_name"), UserID: form.Get("user_id"),
 			Text: form.Get("text"), ResponseURL: form.Get("response_url"), TriggerID: form.Get("trigger_id"),
 		}
-		a.called(w, r, p.call(signatureOf(r)))
+		a.called(w, r, p.typed(signatureOf(r)))
 	}
 }
 
 // interacted takes a click, a form that was sent, or a question for choices.
 func (a *Adapter) interacted(w http.ResponseWriter, r *http.Request, body []byte) {
 	form, err := url.ParseQuery(string(body))
-	payload := []byte(form.Get("payload"))
-	if err != nil || !json.Valid(payload) {
-		http.Error(w, "no payload", http.StatusBadRequest)
+	if err != nil {
+		http.Error(w, "no form", http.StatusBadRequest)
 		return
 	}
-	a.called(w, r, a.understood(envelope{Type: "interactive", EnvelopeID: signatureOf(r), Payload: payload}))
+	e := envelope{Type: "interactive", EnvelopeID: signatureOf(r), Payload: new(payload)}
+	err = json.Unmarshal([]byte(form.Get("payload")), e.Payload)
+	var broken *json.SyntaxError
+	switch {
+	case errors.As(err, &broken):
+		http.Error(w, "no payload", http.StatusBadRequest)
+		return
+	case err != nil:
+		a.log.Warn("slack payload not understood", "err", errNoJSON)
+		e.Payload = nil
+	}
+	a.called(w, r, e.call())
 }
 
 // happened answers Slack's question whether the address is the bot's. The bot

@@ -25,29 +25,29 @@ const tooLate = 2 * time.Minute
 // envelope is a frame of Socket Mode.
 // Source: https://docs.slack.dev/apis/events-api/using-socket-mode
 type envelope struct {
-	Type       string          `json:"type"`
-	EnvelopeID string          `json:"envelope_id"`
-	Reason     string          `json:"reason"` // of a disconnect
-	Payload    json.RawMessage `json:"payload"`
+	Type       string   `json:"type"`
+	EnvelopeID string   `json:"envelope_id"`
+	Reason     string   `json:"reason"`  // of a disconnect
+	Payload    *payload `json:"payload"` // nil: none, or none that is understood
 }
 
-// slashPayload is a typed command.
-type slashPayload struct {
+// payload is what a person did: a typed command, or an interaction, which is a
+// click, a form that was sent, or a question for choices. It is one type, so
+// that a frame is read in one go.
+type payload struct {
+	TriggerID   string `json:"trigger_id"`
+	ResponseURL string `json:"response_url"`
+
+	// Of a typed command.
 	TeamID      string `json:"team_id"`
 	ChannelID   string `json:"channel_id"`
 	ChannelName string `json:"channel_name"`
 	UserID      string `json:"user_id"`
 	Text        string `json:"text"`
-	ResponseURL string `json:"response_url"`
-	TriggerID   string `json:"trigger_id"`
-}
 
-// interaction is a click, a form that was sent, or a question for choices.
-type interaction struct {
-	Type        string `json:"type"`
-	TriggerID   string `json:"trigger_id"`
-	ResponseURL string `json:"response_url"`
-	Team        struct {
+	// Of an interaction.
+	Type string `json:"type"`
+	Team struct {
 		ID string `json:"id"`
 	} `json:"team"`
 	User struct {
@@ -133,8 +133,8 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	case "disconnect":
 		c.leave(e.Reason)
 	case "slash_commands", "interactive":
-		if !a.calls.Call(func(since time.Time) func() { return a.take(serving, h, c, e.EnvelopeID, since, a.understood(e)) }) {
-			a.overloaded(serving, c, e.EnvelopeID, a.understood(e))
+		if !a.calls.Call(func(since time.Time) func() { return a.take(serving, h, c, e.EnvelopeID, since, e.call()) }) {
+			a.overloaded(serving, c, e.EnvelopeID, e.call())
 		}
 	default:
 		if e.EnvelopeID != "" { // it means nothing here
@@ -143,11 +143,13 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	}
 }
 
-// decode reads a frame. Of one that is broken it returns what it could read.
+// decode reads a frame. Of one that is broken it returns what it could read,
+// without its payload.
 func decode(data []byte) (envelope, error) {
 	var e envelope
 	if err := json.Unmarshal(data, &e); err != nil {
-		return e, fmt.Errorf("frame of %d bytes: %w", len(data), errNoJSON)
+		e.Payload = nil
+		return e, fmt.Errorf("frame of %d bytes of type %q: %w", len(data), bot.CleanMax(e.Type, 40), errNoJSON)
 	}
 	return e, nil
 }
@@ -155,34 +157,20 @@ func decode(data []byte) (envelope, error) {
 // errNoJSON stands for the errors of encoding/json, which quote what they read.
 var errNoJSON = errors.New("not what Slack documents")
 
-// understood is the call of an envelope. One that is broken is ignored.
-func (a *Adapter) understood(e envelope) call {
-	c, err := parse(e)
-	if err != nil {
-		a.log.Warn("slack payload not understood", "type", bot.Clean(e.Type), "err", err)
+// call is the call of an envelope: one without a payload is ignored.
+func (e envelope) call() call {
+	switch {
+	case e.Payload == nil:
+		return call{}
+	case e.Type == "slash_commands":
+		return e.Payload.typed(e.EnvelopeID)
 	}
-	return c
+	return e.Payload.done(e.EnvelopeID)
 }
 
-// parse makes a call of an envelope.
-func parse(e envelope) (call, error) {
-	if e.Type == "slash_commands" {
-		var p slashPayload
-		if err := json.Unmarshal(e.Payload, &p); err != nil {
-			return call{}, fmt.Errorf("command: %w", errNoJSON)
-		}
-		return p.call(e.EnvelopeID), nil
-	}
-	var p interaction
-	if err := json.Unmarshal(e.Payload, &p); err != nil {
-		return call{}, fmt.Errorf("interaction: %w", errNoJSON)
-	}
-	return p.call(e.EnvelopeID), nil
-}
-
-// call is what a person did; envelope names the delivery where Slack gave no
+// done is what a person did; envelope names the delivery where Slack gave no
 // trigger.
-func (p *interaction) call(envelope string) call {
+func (p *payload) done(envelope string) call {
 	c := call{team: p.User.TeamID, user: p.User.ID, trigger: p.TriggerID, url: p.ResponseURL, key: key(p.Team.ID, p.TriggerID, envelope)}
 	if c.team == "" {
 		c.team = p.Team.ID
@@ -202,9 +190,9 @@ func (p *interaction) call(envelope string) call {
 	return c
 }
 
-// call is what was typed; envelope names the delivery where Slack gave no
+// typed is what was typed; envelope names the delivery where Slack gave no
 // trigger.
-func (p *slashPayload) call(envelope string) call {
+func (p *payload) typed(envelope string) call {
 	return call{
 		sort: command, key: key(p.TeamID, p.TriggerID, envelope), team: p.TeamID, user: p.UserID,
 		from: origin{Channel: p.ChannelID, Name: p.ChannelName}, line: unescape(p.Text), trigger: p.TriggerID, url: p.ResponseURL,
@@ -222,7 +210,7 @@ func key(team, trigger, envelope string) string {
 
 // pressed takes over the button. A click in a thread counts as one in the
 // channel, where commands are typed; answers to it go to the thread.
-func (p *interaction) pressed(c *call) {
+func (p *payload) pressed(c *call) {
 	c.from = origin{Channel: p.Channel.ID, Name: p.Channel.Name, Thread: p.Container.ThreadTS}
 	if c.from.Channel == "" {
 		c.from.Channel = p.Container.ChannelID
@@ -240,7 +228,7 @@ func (p *interaction) pressed(c *call) {
 }
 
 // filled takes over what stands in the form.
-func (p *interaction) filled(c *call) {
+func (p *payload) filled(c *call) {
 	c.values, c.secrets = make(map[string]string), make(map[string]secret.Secret)
 	for name, inputs := range p.View.State.Values {
 		c.fields = append(c.fields, name)
