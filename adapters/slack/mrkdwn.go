@@ -19,9 +19,21 @@ import (
 // Source: https://docs.slack.dev/messaging/formatting-message-text#escaping
 var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// alike stand in for marks that would format what comes between two of them:
-// the markup has no escape for those.
-var alike = map[rune]rune{'*': '∗', '_': 'ˍ', '~': '∼', ':': '∶'}
+// alike stands in for a mark that would format what comes between two of them:
+// the markup has no escape for those. 0: r is none.
+func alike(r rune) rune {
+	switch r {
+	case '*':
+		return '∗'
+	case '_':
+		return 'ˍ'
+	case '~':
+		return '∼'
+	case ':':
+		return '∶'
+	}
+	return 0
+}
 
 // size is the length of a text as Slack counts it. Its editors and its limits
 // are JavaScript's, so a character outside the basic plane counts twice.
@@ -57,41 +69,38 @@ func neutral(text string) string {
 		return entities.Replace(text)
 	}
 	var b strings.Builder
-	for i, line := range strings.Split(text, "\n") {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(neutralLine(line))
-	}
-	return b.String()
-}
-
-func neutralLine(line string) string {
-	var b strings.Builder
-	before := ' '
-	for i, r := range line {
-		rest := line[i+utf8.RuneLen(r):]
+	b.Grow(len(text) + 32)
+	before, blank := ' ', true // of the line so far
+	for i, r := range text {
 		switch {
+		case r == '\n':
+			b.WriteByte('\n')
+			before, blank = ' ', true
+			continue
 		case r == '`':
 			b.WriteByte('\'')
-		case r == '>' && strings.TrimSpace(line[:i]) == "":
+		case r == '>' && blank:
 			b.WriteRune('›')
-		case alike[r] != 0 && opens(r, before, rest):
-			b.WriteRune(alike[r])
+		case r == '&' || r == '<' || r == '>':
+			_, _ = entities.WriteString(&b, text[i:i+1]) // a Builder takes everything
+		case alike(r) != 0 && opens(r, before, text[i+1:]):
+			b.WriteRune(alike(r))
 		default:
-			b.WriteString(entities.Replace(string(r)))
+			b.WriteRune(r)
 		}
-		before = r
+		before, blank = r, blank && unicode.IsSpace(r)
 	}
 	return b.String()
 }
 
 // opens tells whether a mark begins something: it follows no letter, the next
-// character is no blank, and its partner comes. So web_1 stays as it is.
+// character is no blank, and its partner comes in its line. So web_1 stays as it
+// is.
 func opens(mark, before rune, rest string) bool {
-	if unicode.IsLetter(before) || unicode.IsDigit(before) {
+	if inWord(before) {
 		return false
 	}
+	rest, _, _ = strings.Cut(rest, "\n")
 	next, _ := utf8.DecodeRuneInString(rest)
 	return rest != "" && !unicode.IsSpace(next) && strings.ContainsRune(rest, mark)
 }
@@ -124,13 +133,16 @@ func strong(text string, now time.Time) string {
 
 func spans(text string, now time.Time, plain func(string) string) string {
 	var b strings.Builder
+	b.Grow(len(text) + 32)
 	for s := range bot.Spans(text) {
 		switch {
 		case !s.Time.IsZero():
 			b.WriteString(moment(s.Time, now))
 		case s.Code:
 			if code := strings.ReplaceAll(visible(s.Text), "\n", " "); strings.TrimSpace(code) != "" {
-				b.WriteString("`" + entities.Replace(code) + "`")
+				b.WriteByte('`')
+				_, _ = entities.WriteString(&b, code) // a Builder takes everything
+				b.WriteByte('`')
 			}
 		default:
 			rest := s.Text

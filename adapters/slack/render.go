@@ -215,10 +215,11 @@ func (l *layout) fields(fields []bot.Field) {
 		if head != "" {
 			head += "\n"
 		}
-		if blank(markup(value, l.now)) {
-			value = "–"
+		shown := markup(value, l.now)
+		if blank(shown) {
+			value, shown = "–", "–"
 		}
-		whole := head + markup(value, l.now)
+		whole := head + shown
 		if n := size(whole); n <= fitField {
 			if len(pair) == maxFields && !flush() {
 				break
