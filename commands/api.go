@@ -129,15 +129,15 @@ func (p *provider) readVM(ctx context.Context, id int, withBackups bool) (vmFact
 		v.status, err = p.statuses.fresh(ctx, id)
 		return err
 	})
-	g.Go(func() (err error) {
-		v.config, err = p.configs.fresh(ctx, id)
-		return err
-	})
 	if withBackups {
 		g.Go(func() (err error) {
 			v.backups, err = p.backups.fresh(ctx, id)
 			return err
 		})
+	}
+	var err error
+	if v.config, err = p.configs.fresh(ctx, id); err != nil { // here: it spares a goroutine
+		g.Go(func() error { return err })
 	}
 	if err := g.Wait(); err != nil {
 		return v, told(err, vmThing(id))

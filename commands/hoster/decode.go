@@ -78,6 +78,8 @@ func decodeEnvelope(raw []byte) (json.RawMessage, *complaint, error) {
 		text = complaintText(envelope.Message)
 	case result == nil:
 		return nil, nil, errNoEnvelope
+	case result[0] != '"':
+		return result, nil, nil
 	default:
 		var word string
 		if json.Unmarshal(result, &word) != nil {
