@@ -12,7 +12,8 @@ const (
 	CallsMost      = 1200                   // waiting or under way; the rest is told that the bot is busy
 	callsAtOnce    = 64                     // side by side until they are acknowledged,
 	restsAtOnce    = 64                     // and after that;
-	restsMeanwhile = 8                      // fewer while others are not acknowledged yet
+	restsMeanwhile = 2                      // fewer while others are not acknowledged yet
+	idleMost       = 32                     // goroutines that are kept for the next
 	busyAtOnce     = 128                    // who is told at once that the bot is busy
 	callsWait      = 250 * time.Millisecond // a call that waits longer is not held up any more
 )
@@ -30,7 +31,8 @@ type Workers struct {
 	busy  int
 	calls line
 	rests line
-	timer bool // something looks after calls that wait too long
+	idle  []chan task // goroutines that wait for more to do
+	timer bool        // something looks after calls that wait too long
 }
 
 // line is jobs of one kind: some run, and others wait for them to end.
@@ -42,6 +44,12 @@ type line struct {
 type job struct {
 	do    func(since time.Time) (rest func())
 	since time.Time
+}
+
+// task is a job of a line, on a goroutine.
+type task struct {
+	job
+	of *line
 }
 
 // take takes the first job to run it; the zero job if there is none.
@@ -72,6 +80,12 @@ func (w *Workers) Close() {
 	w.open = false
 	w.mu.Unlock()
 	w.wait.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, more := range w.idle {
+		close(more)
+	}
+	w.idle = nil
 }
 
 // Call calls do on a goroutine, with the time of now, and later what do returns
@@ -121,18 +135,33 @@ func (w *Workers) Busy(f func()) bool {
 
 // start runs the first job of a line, and whatever comes after it.
 func (w *Workers) start(l *line) {
-	if j := l.take(); j.do != nil {
-		go func() {
-			for j.do != nil {
-				l, j = w.next(l, j.do(j.since))
-			}
-		}()
+	j := l.take()
+	if j.do == nil {
+		return
+	}
+	if last := len(w.idle) - 1; last >= 0 {
+		w.idle[last] <- task{j, l}
+		w.idle = w.idle[:last]
+		return
+	}
+	go w.work(task{j, l})
+}
+
+// work is a goroutine. It waits for more to do for a while, since the stack that
+// it has by then is what costs.
+func (w *Workers) work(t task) {
+	more := make(chan task, 1)
+	for ok := true; ok; t, ok = <-more {
+		for t.do != nil {
+			t = w.next(t.of, t.do(t.since), more)
+		}
 	}
 }
 
 // next ends a job of a line, which has left a rest or nil, and takes another
-// one, if there is one to take.
-func (w *Workers) next(of *line, rest func()) (*line, job) {
+// one. If there is none, the zero task is returned, and one may come through
+// more.
+func (w *Workers) next(of *line, rest func(), more chan task) task {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	of.running--
@@ -142,19 +171,25 @@ func (w *Workers) next(of *line, rest func()) (*line, job) {
 	} else {
 		w.rests.waiting = append(w.rests.waiting, job{do: func(time.Time) func() { rest(); return nil }})
 	}
-	var mine job
-	if of = &w.calls; of.running < callsAtOnce {
-		mine = of.take()
+	var mine task
+	if w.calls.running < callsAtOnce {
+		mine = task{w.calls.take(), &w.calls}
 	}
 	for w.rests.running < w.room() && len(w.rests.waiting) > 0 {
 		if mine.do != nil {
 			w.start(&w.rests)
 			continue
 		}
-		of = &w.rests
-		mine = of.take()
+		mine = task{w.rests.take(), &w.rests}
 	}
-	return of, mine
+	switch {
+	case mine.do != nil:
+	case w.open && len(w.idle) < idleMost:
+		w.idle = append(w.idle, more)
+	default:
+		close(more)
+	}
+	return mine
 }
 
 // room is how many rests may run now.

@@ -66,7 +66,7 @@ func TestWhatIsLeftGivesWayToNewCalls(t *testing.T) {
 			call()
 		}
 		synctest.Wait()
-		require.EqualValues(t, 8, rests.Load(), "one call is not acknowledged yet")
+		require.EqualValues(t, 2, rests.Load(), "one call is not acknowledged yet")
 		close(held)
 		synctest.Wait()
 		require.EqualValues(t, 64, rests.Load(), "all are")
