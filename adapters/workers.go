@@ -12,10 +12,10 @@ const (
 	CallsMost      = 1200                   // waiting or under way; the rest is told that the bot is busy
 	callsAtOnce    = 64                     // side by side until they are acknowledged,
 	restsAtOnce    = 64                     // and after that;
-	restsMeanwhile = 2                      // fewer while others are not acknowledged yet
+	restsMeanwhile = 2                      // fewer while calls are not acknowledged yet
 	idleMost       = 32                     // goroutines that are kept for the next
 	busyAtOnce     = 128                    // who is told at once that the bot is busy
-	callsWait      = 250 * time.Millisecond // a call that waits longer is not held up any more
+	mostWait       = 250 * time.Millisecond // for others that may hang
 )
 
 // Workers are the goroutines on which a chat calls its handler. What people do
@@ -32,7 +32,7 @@ type Workers struct {
 	calls line
 	rests line
 	idle  []chan task // goroutines that wait for more to do
-	timer bool        // something looks after calls that wait too long
+	timer bool        // something looks after what waits too long
 }
 
 // line is jobs of one kind: some run, and others wait for them to end.
@@ -107,7 +107,7 @@ func (w *Workers) Call(do func(since time.Time) (rest func())) bool {
 	if w.calls.running < callsAtOnce {
 		w.start(&w.calls)
 	} else {
-		w.lookAfter(callsWait)
+		w.lookAfter(mostWait)
 	}
 	return true
 }
@@ -147,8 +147,8 @@ func (w *Workers) start(l *line) {
 	go w.work(task{j, l})
 }
 
-// work is a goroutine. It waits for more to do for a while, since the stack that
-// it has by then is what costs.
+// work is a goroutine. It stays for what comes next, where there are not too many
+// of them: a new one would have to grow its stack first.
 func (w *Workers) work(t task) {
 	more := make(chan task, 1)
 	for ok := true; ok; t, ok = <-more {
@@ -169,7 +169,7 @@ func (w *Workers) next(of *line, rest func(), more chan task) task {
 		w.held--
 		w.wait.Done()
 	} else {
-		w.rests.waiting = append(w.rests.waiting, job{do: func(time.Time) func() { rest(); return nil }})
+		w.rests.waiting = append(w.rests.waiting, job{func(time.Time) func() { rest(); return nil }, w.clock.Now()})
 	}
 	var mine task
 	if w.calls.running < callsAtOnce {
@@ -181,6 +181,9 @@ func (w *Workers) next(of *line, rest func(), more chan task) task {
 			continue
 		}
 		mine = task{w.rests.take(), &w.rests}
+	}
+	if len(w.rests.waiting) > 0 && w.rests.running < restsAtOnce {
+		w.lookAfter(mostWait)
 	}
 	switch {
 	case mine.do != nil:
@@ -200,7 +203,7 @@ func (w *Workers) room() int {
 	return restsAtOnce
 }
 
-// lookAfter sees to it that a call does not wait for others that hang.
+// lookAfter sees to it that nothing waits long for calls that hang.
 func (w *Workers) lookAfter(in time.Duration) {
 	if w.timer {
 		return
@@ -210,13 +213,20 @@ func (w *Workers) lookAfter(in time.Duration) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.timer = false
-		now := w.clock.Now()
-		for len(w.calls.waiting) > 0 {
-			if left := callsWait - now.Sub(w.calls.waiting[0].since); left > 0 {
-				w.lookAfter(left)
-				return
-			}
-			w.start(&w.calls)
-		}
+		w.hurry(&w.calls, CallsMost)
+		w.hurry(&w.rests, restsAtOnce)
 	})
+}
+
+// hurry starts what has waited too long, as long as fewer than most run, and
+// looks after the others.
+func (w *Workers) hurry(l *line, most int) {
+	now := w.clock.Now()
+	for len(l.waiting) > 0 && l.running < most {
+		if left := mostWait - now.Sub(l.waiting[0].since); left > 0 {
+			w.lookAfter(left)
+			return
+		}
+		w.start(l)
+	}
 }

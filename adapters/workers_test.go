@@ -92,6 +92,25 @@ func TestCallsThatHangHoldUpNobody(t *testing.T) {
 	})
 }
 
+func TestACallThatHangsHoldsUpNothingThatIsLeft(t *testing.T) {
+	at(t, func(t *testing.T, w *adapters.Workers) {
+		var rests atomic.Int64
+		hang := make(chan struct{})
+		require.True(t, w.Call(func(time.Time) func() { <-hang; return nil }))
+		for range 100 {
+			require.True(t, w.Call(func(time.Time) func() { return func() { rests.Add(1); <-hang } }))
+		}
+		synctest.Wait()
+		require.EqualValues(t, 2, rests.Load())
+		<-time.After(250 * time.Millisecond)
+		synctest.Wait()
+		require.EqualValues(t, 64, rests.Load(), "it hangs, and they no longer wait for it")
+		close(hang)
+		w.Close()
+		require.EqualValues(t, 100, rests.Load())
+	})
+}
+
 func TestTooManyCallsAreRefused(t *testing.T) {
 	at(t, func(t *testing.T, w *adapters.Workers) {
 		hang := make(chan struct{})
