@@ -15,7 +15,8 @@ const (
 	restsMeanwhile = 2                      // fewer while calls are not acknowledged yet
 	idleMost       = 32                     // goroutines that are kept for the next
 	busyAtOnce     = 128                    // who is told at once that the bot is busy
-	mostWait       = 250 * time.Millisecond // for others that may hang
+	callWaits      = 250 * time.Millisecond // for other calls, which may hang, at most
+	restWaits      = 25 * time.Millisecond  // for calls, at most
 )
 
 // Workers are the goroutines on which a chat calls its handler. What people do
@@ -32,11 +33,13 @@ type Workers struct {
 	calls line
 	rests line
 	idle  []chan task // goroutines that wait for more to do
-	timer bool        // something looks after what waits too long
 }
 
 // line is jobs of one kind: some run, and others wait for them to end.
 type line struct {
+	most    int           // run at once, also of those that have waited long
+	waits   time.Duration // what of it waits longer has waited long
+	timer   bool          // it is looked at when that is
 	waiting []job
 	running int
 }
@@ -65,7 +68,9 @@ func (l *line) take() job {
 }
 
 // NewWorkers makes workers that let nothing begin until Open.
-func NewWorkers(clock bot.Clock) *Workers { return &Workers{clock: clock} }
+func NewWorkers(clock bot.Clock) *Workers {
+	return &Workers{clock: clock, calls: line{most: CallsMost, waits: callWaits}, rests: line{most: restsAtOnce, waits: restWaits}}
+}
 
 // Open lets calls begin.
 func (w *Workers) Open() {
@@ -107,7 +112,7 @@ func (w *Workers) Call(do func(since time.Time) (rest func())) bool {
 	if w.calls.running < callsAtOnce {
 		w.start(&w.calls)
 	} else {
-		w.lookAfter(mostWait)
+		w.lookAfter(&w.calls, callWaits)
 	}
 	return true
 }
@@ -182,8 +187,8 @@ func (w *Workers) next(of *line, rest func(), more chan task) task {
 		}
 		mine = task{w.rests.take(), &w.rests}
 	}
-	if len(w.rests.waiting) > 0 && w.rests.running < restsAtOnce {
-		w.lookAfter(mostWait)
+	if len(w.rests.waiting) > 0 && w.rests.running < w.rests.most {
+		w.lookAfter(&w.rests, restWaits)
 	}
 	switch {
 	case mine.do != nil:
@@ -203,30 +208,21 @@ func (w *Workers) room() int {
 	return restsAtOnce
 }
 
-// lookAfter sees to it that nothing waits long for calls that hang.
-func (w *Workers) lookAfter(in time.Duration) {
-	if w.timer {
+// lookAfter sees to it that nothing of a line waits long for calls that hang.
+func (w *Workers) lookAfter(l *line, in time.Duration) {
+	if l.timer {
 		return
 	}
-	w.timer = true
+	l.timer = true
 	w.clock.AfterFunc(in, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.timer = false
-		w.hurry(&w.calls, CallsMost)
-		w.hurry(&w.rests, restsAtOnce)
-	})
-}
-
-// hurry starts what has waited too long, as long as fewer than most run, and
-// looks after the others.
-func (w *Workers) hurry(l *line, most int) {
-	now := w.clock.Now()
-	for len(l.waiting) > 0 && l.running < most {
-		if left := mostWait - now.Sub(l.waiting[0].since); left > 0 {
-			w.lookAfter(left)
-			return
+		l.timer = false
+		for now := w.clock.Now(); len(l.waiting) > 0 && l.running < l.most; w.start(l) {
+			if left := l.waits - now.Sub(l.waiting[0].since); left > 0 {
+				w.lookAfter(l, left)
+				return
+			}
 		}
-		w.start(l)
-	}
+	})
 }

@@ -102,7 +102,7 @@ func TestACallThatHangsHoldsUpNothingThatIsLeft(t *testing.T) {
 		}
 		synctest.Wait()
 		require.EqualValues(t, 2, rests.Load())
-		<-time.After(250 * time.Millisecond)
+		<-time.After(25 * time.Millisecond)
 		synctest.Wait()
 		require.EqualValues(t, 64, rests.Load(), "it hangs, and they no longer wait for it")
 		close(hang)
