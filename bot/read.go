@@ -105,10 +105,17 @@ func (b *Bot) call(ctx context.Context, who asker, cmd *Command, args Args, targ
 		Bot: b, Command: cmd, Args: args, Targets: targets, Person: who.person, Account: who.account,
 		Place: who.place, Policy: who.snap, Now: b.clock.Now(), who: who,
 	}
-	asked := sync.OnceValues(func() (policy.Question, error) { return b.question(ctx, who, cmd, nil, Facts{}) })
+	asked := new(struct {
+		once     sync.Once
+		question *policy.Question // nil: it could not be asked
+	})
 	c.Allows = func(t Target) bool {
-		q, err := asked()
-		return err == nil && who.snap.Covers(q, t)
+		asked.once.Do(func() {
+			if q, err := b.question(ctx, c.who, cmd, nil, Facts{}); err == nil {
+				asked.question = &q
+			}
+		})
+		return asked.question != nil && c.who.snap.Covers(*asked.question, t)
 	}
 	return c
 }

@@ -290,7 +290,7 @@ func (a *Adapter) postURL(ctx context.Context, url string, m urlMessage) error {
 	}
 	var said slack.SlackResponse
 	word := strings.TrimSpace(string(text))
-	if json.Unmarshal(text, &said) == nil && said.Error != "" {
+	if strings.HasPrefix(word, "{") && json.Unmarshal(text, &said) == nil && said.Error != "" {
 		word = said.Error
 	}
 	switch {

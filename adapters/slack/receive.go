@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"hosterbot/adapters"
@@ -327,11 +326,10 @@ func (a *Adapter) whoWhere(ctx context.Context, c call) (who bot.Account, where 
 		who, err = a.account(ctx, c.team, c.user)
 		return who, where, err
 	}
-	var wait sync.WaitGroup
-	wait.Go(func() { where = a.place(ctx, c.user, c.from) })
+	found := make(chan bot.Place, 1)
+	go func() { found <- a.place(ctx, c.user, c.from) }()
 	who, err = a.account(ctx, c.team, c.user)
-	wait.Wait()
-	return who, where, err
+	return who, <-found, err
 }
 
 // overloaded says at once that there is too much to do.

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -164,15 +165,20 @@ func (c *conn) read(serving context.Context, h bot.Handler) {
 		c.hear()
 		return nil
 	})
+	var frame bytes.Buffer // its room is used again: nobody keeps a frame
 	for {
-		_, data, err := c.ws.ReadMessage()
+		frame.Reset()
+		_, r, err := c.ws.NextReader()
+		if err == nil {
+			_, err = frame.ReadFrom(r)
+		}
 		if err != nil {
 			c.a.log.Debug("slack socket ended", "err", err)
 			return
 		}
 		c.hear()
 		c.arrive()
-		c.a.frame(serving, h, c, data)
+		c.a.frame(serving, h, c, frame.Bytes())
 	}
 }
 
