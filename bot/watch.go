@@ -329,11 +329,11 @@ func incidentCard(snap *policy.Snapshot, t *Told) Card {
 		c.Lines = []string{"It goes on."}
 		return c
 	case t.Gone:
-		c.Lines = []string{"The VM is gone, and the incident with it, since " + At(t.Ended) + "."}
+		c.Lines = []string{"The VM has been gone since " + At(t.Ended) + ", and the incident with it."}
 		return c
 	}
 	c.Tone, c.Title = Good, c.Title+": over"
-	c.Lines = []string{"It is over since " + At(t.Ended) + "."}
+	c.Lines = []string{"It has been over since " + At(t.Ended) + "."}
 	if i.Stop != "" && !i.Ongoing {
 		c.Fields = append(c.Fields, Field{"Stop", Clean(i.Stop)})
 	}
