@@ -301,7 +301,7 @@ func TestAVMThatIsGoneEndsItsIncident(t *testing.T) {
 	s.due()
 	s.fails[4001] = bot.Errorf(bot.Missing, "The provider knows no VM `4001`.")
 	s.skip(10 * time.Minute)
-	require.Contains(t, words(s.slack.roots(alarm)[0].card), "The VM is gone")
+	require.Contains(t, words(s.slack.roots(alarm)[0].card), "The VM has been gone since")
 	thread := s.slack.thread(alarm)
 	require.Len(t, thread, 1)
 	require.Equal(t, "The VM is gone, and its incident with it", thread[0].Title)
