@@ -3,7 +3,7 @@
 // How to add a chat:
 //
 //  1. Make adapters/NAME with the files the others have: NAME.go receive.go render.go send.go form.go.
-//  2. Implement bot.Adapter: what people do becomes calls of a bot.Handler, a bot.Card becomes a message.
+//  2. Implement bot.Adapter: what people do becomes calls of a bot.Handler, which Workers make; a bot.Card becomes a message.
 //  3. Undo in receive.go what the chat does to text, and escape in render.go every string of a card.
 //  4. Pass adaptertest.Run over a fake that refuses what the platform refuses; golden files show the rest.
 //  5. Add a line to cmd/hosterbot/run.go and its settings to config.go and doctor.go.
