@@ -13,7 +13,7 @@ import (
 
 // question puts what somebody wants into the policy's words. An error means
 // that the locks could not be read, and denies.
-func (b *Bot) question(ctx context.Context, who asker, cmd *Command, targets []Target, facts Facts) (policy.Question, error) {
+func (b *Bot) question(ctx context.Context, who *asker, cmd *Command, targets []Target, facts Facts) (policy.Question, error) {
 	now := b.clock.Now()
 	q := policy.Question{
 		Person: who.person, Member: who.member, Place: who.place.Place, Command: cmd.Words,
@@ -30,7 +30,7 @@ func (b *Bot) question(ctx context.Context, who asker, cmd *Command, targets []T
 }
 
 // decide asks the policy whether somebody may.
-func (b *Bot) decide(ctx context.Context, who asker, cmd *Command, targets []Target, facts Facts, final, breakGlass bool) (policy.Answer, error) {
+func (b *Bot) decide(ctx context.Context, who *asker, cmd *Command, targets []Target, facts Facts, final, breakGlass bool) (policy.Answer, error) {
 	q, err := b.question(ctx, who, cmd, targets, facts)
 	if err != nil {
 		return policy.Answer{}, err
@@ -47,7 +47,7 @@ func (b *Bot) decide(ctx context.Context, who asker, cmd *Command, targets []Tar
 
 // decideOwn is decide for a command with its arguments: what is the caller's
 // own needs no grant.
-func (b *Bot) decideOwn(ctx context.Context, who asker, cmd *Command, args Args, targets []Target, facts Facts, final, breakGlass bool) (policy.Answer, error) {
+func (b *Bot) decideOwn(ctx context.Context, who *asker, cmd *Command, args Args, targets []Target, facts Facts, final, breakGlass bool) (policy.Answer, error) {
 	a, err := b.decide(ctx, who, cmd, targets, facts, final, breakGlass)
 	if err != nil || a.Allowed || cmd.Own == nil || who.person == "" || who.place.Shared || len(a.Rules) != 1 || a.Rules[0].Kind != "default" {
 		return a, err
@@ -130,7 +130,7 @@ func ruleID(rules []policy.Rule) (string, int) {
 }
 
 // commandRecord is the audit record of a command and its decision.
-func commandRecord(kind string, who asker, cmd *Command, args Args, targets []Target, a policy.Answer) Record {
+func commandRecord(kind string, who *asker, cmd *Command, args Args, targets []Target, a policy.Answer) Record {
 	r := Record{
 		Kind: kind, Person: who.person, Account: who.account.String(), Place: who.place.String(), Command: cmd.Words,
 		Args: cmd.recorded(args), Target: targetText(targets), Decision: "deny", Policy: who.snap.Hash(), Text: a.Why,
@@ -160,7 +160,7 @@ func targetText(targets []Target) string {
 
 // deny records a refusal and answers with it. Where a break-glass rule would
 // help, its button stands below.
-func (b *Bot) deny(ctx context.Context, key string, answer Responder, who asker, p Parsed, a policy.Answer) {
+func (b *Bot) deny(ctx context.Context, key string, answer Responder, who *asker, p Parsed, a policy.Answer) {
 	c := denial(who.snap, p.Command, a)
 	now := b.clock.Now()
 	who.outcome = "denied"
@@ -182,7 +182,7 @@ func (b *Bot) deny(ctx context.Context, key string, answer Responder, who asker,
 }
 
 // refuseStranger answers an account that the policy does not know.
-func (b *Bot) refuseStranger(ctx context.Context, answer Responder, who asker, cmd *Command) {
+func (b *Bot) refuseStranger(ctx context.Context, answer Responder, who *asker, cmd *Command) {
 	b.record(ctx, Record{Kind: "denied", Account: who.account.String(), Place: who.place.String(), Command: cmd.Words,
 		Decision: "deny", Policy: who.snap.Hash(), Text: "unknown account"})
 	who.outcome = "stranger"

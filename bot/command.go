@@ -333,7 +333,7 @@ type Call struct {
 	// Allows tells whether the person may use this command on a target: for
 	// lists that show only what the person's grants cover.
 	Allows func(Target) bool
-	who    asker // who calls, for decisions about other commands
+	who    *asker // who calls, for decisions about other commands
 }
 
 // Target is the first target, the zero Target if there is none.

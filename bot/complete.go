@@ -57,7 +57,7 @@ func (b *Bot) Complete(ctx context.Context, c Completion) (out []Choice) {
 }
 
 // formCommand is the command whose arguments a form asks this person for.
-func (b *Bot) formCommand(ctx context.Context, who asker, text string) string {
+func (b *Bot) formCommand(ctx context.Context, who *asker, text string) string {
 	c, err := parseCode(text)
 	if err != nil || !c.read {
 		return ""
@@ -70,7 +70,7 @@ func (b *Bot) formCommand(ctx context.Context, who asker, text string) string {
 }
 
 // completeLine completes the last word of a line.
-func (b *Bot) completeLine(ctx context.Context, who asker, line string) []Choice {
+func (b *Bot) completeLine(ctx context.Context, who *asker, line string) []Choice {
 	words, err := split(line)
 	if err != nil {
 		return nil
@@ -114,7 +114,7 @@ func (b *Bot) completeLine(ctx context.Context, who asker, line string) []Choice
 
 // typedSoFar are the arguments that stand in a line already, as far as they
 // are right.
-func typedSoFar(cmd *Command, words []string, who asker) Args {
+func typedSoFar(cmd *Command, words []string, who *asker) Args {
 	given, err := assign(cmd, words)
 	if err != nil {
 		return nil
@@ -133,7 +133,7 @@ func typedSoFar(cmd *Command, words []string, who asker) Args {
 }
 
 // completeWords completes the words of a command.
-func (b *Bot) completeWords(ctx context.Context, who asker, typed []string, last string) []Choice {
+func (b *Bot) completeWords(ctx context.Context, who *asker, typed []string, last string) []Choice {
 	before := strings.ToLower(strings.Join(typed, " "))
 	var out []Choice
 	for _, cmd := range b.catalogue.All() {
@@ -157,7 +157,7 @@ func (b *Bot) completeWords(ctx context.Context, who asker, typed []string, last
 }
 
 // completeValue completes one parameter, with what this person may touch.
-func (b *Bot) completeValue(ctx context.Context, who asker, cmd *Command, p *Param, typed Args, prefix string) []Choice {
+func (b *Bot) completeValue(ctx context.Context, who *asker, cmd *Command, p *Param, typed Args, prefix string) []Choice {
 	if p.Kind == nil || !b.mayRun(ctx, who, cmd) {
 		return nil
 	}
@@ -190,7 +190,7 @@ func (b *Bot) completeValue(ctx context.Context, who asker, cmd *Command, p *Par
 }
 
 // mayRun tells whether a person may run a command on anything at all, here.
-func (b *Bot) mayRun(ctx context.Context, who asker, cmd *Command) bool {
+func (b *Bot) mayRun(ctx context.Context, who *asker, cmd *Command) bool {
 	if cmd.Effect == EffectOpen {
 		return true
 	}

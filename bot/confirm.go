@@ -24,7 +24,7 @@ const (
 
 // begin makes an operation of a command that changes something: it decides,
 // stores it, acknowledges, and only then reads the target.
-func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
+func (b *Bot) begin(ctx context.Context, key string, answer Responder, who *asker, p Parsed, w wish) {
 	if p.Ambiguous == "" {
 		b.create(ctx, key, answer, who, p, w)
 		return
@@ -41,7 +41,7 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 }
 
 // goOn takes a new operation as far as it goes without anybody's word.
-func (b *Bot) goOn(ctx context.Context, answer Responder, who asker, op *Operation) {
+func (b *Bot) goOn(ctx context.Context, answer Responder, who *asker, op *Operation) {
 	switch {
 	case op.State == Ready && op.Silent:
 		who.left(func() { b.runQuiet(ctx, answer, who, op) })
@@ -55,7 +55,7 @@ func (b *Bot) goOn(ctx context.Context, answer Responder, who asker, op *Operati
 }
 
 // create stores a new operation, acknowledges it, and goes on with it.
-func (b *Bot) create(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
+func (b *Bot) create(ctx context.Context, key string, answer Responder, who *asker, p Parsed, w wish) {
 	cmd := p.Command
 	if b.unsaved.Load() > 0 {
 		b.refuse(ctx, answer, who, Errorf(Unavailable, "The store does not take the results of calls that were made, so nothing new is begun. Reading works."))
@@ -102,7 +102,7 @@ func (b *Bot) create(ctx context.Context, key string, answer Responder, who aske
 
 // made is a new operation that the policy allows, in its first state, and what
 // is recorded of that.
-func (b *Bot) made(now time.Time, who asker, p Parsed, w wish, a policy.Answer) (Operation, Written) {
+func (b *Bot) made(now time.Time, who *asker, p Parsed, w wish, a policy.Answer) (Operation, Written) {
 	cmd := p.Command
 	op := Operation{
 		State: Confirming, Silent: true, Command: cmd.Words, Args: p.Args, Targets: p.Targets,
@@ -130,7 +130,7 @@ func (b *Bot) made(now time.Time, who asker, p Parsed, w wish, a policy.Answer) 
 }
 
 // repeatedCard answers a delivery that came before.
-func (b *Bot) repeatedCard(ctx context.Context, who asker, op *Operation) Card {
+func (b *Bot) repeatedCard(ctx context.Context, who *asker, op *Operation) Card {
 	switch {
 	case op.ID == 0: // the policy has changed since
 		return Card{Tone: Warn, Title: "Already received, and refused then", Lines: []string{"Nothing was done. Type the command again."}}
@@ -142,7 +142,7 @@ func (b *Bot) repeatedCard(ctx context.Context, who asker, op *Operation) Card {
 
 // runQuiet runs an operation that stays out of the channel, and answers with
 // what came of it.
-func (b *Bot) runQuiet(ctx context.Context, answer Responder, who asker, op *Operation) {
+func (b *Bot) runQuiet(ctx context.Context, answer Responder, who *asker, op *Operation) {
 	if err := b.proceedAlone(ctx, op); err != nil && !errors.Is(err, ErrConflict) {
 		b.failedChange(ctx, answer, who, op.ID, err)
 		return
@@ -189,7 +189,7 @@ func asks(r policy.Requirement) bool {
 
 // resolveTarget asks the provider what an ambiguous argument means, if there
 // is one.
-func (b *Bot) resolveTarget(ctx context.Context, who asker, p *Parsed) error {
+func (b *Bot) resolveTarget(ctx context.Context, who *asker, p *Parsed) error {
 	if p.Ambiguous == "" {
 		return nil
 	}
@@ -211,7 +211,7 @@ func (b *Bot) resolveTarget(ctx context.Context, who asker, p *Parsed) error {
 // places are where an operation's root message will stand: where it was typed
 // and where the policy asks. Whether the bot may post there is found out now,
 // not after the confirmation.
-func (b *Bot) places(ctx context.Context, who asker, r policy.Requirement) ([]Place, []string, error) {
+func (b *Bot) places(ctx context.Context, who *asker, r policy.Requirement) ([]Place, []string, error) {
 	here := who.place
 	if here.Direct && len(r.Approve) > 0 && len(r.Ask) == 0 {
 		return nil, nil, Errorf(Conflict, "This needs an approval, and the policy names no channel to ask in.").WithHint("Type it in the team's channel.")
@@ -275,7 +275,7 @@ func votesWithin(r policy.Requirement) time.Duration {
 
 // confirmed moves an operation on that its requester wants: to the votes, or
 // to be sent.
-func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation) (*Operation, error) {
+func (b *Bot) confirmed(ctx context.Context, key string, who *asker, op Operation) (*Operation, error) {
 	now := b.clock.Now()
 	op.Silent = false
 	rec := Record{Kind: "confirmed", Person: who.person, Account: who.account.String(), Place: who.place.String(), Digest: op.Digest}
@@ -298,7 +298,7 @@ func (b *Bot) confirmed(ctx context.Context, key string, who asker, op Operation
 
 // confirm is the requester's Confirm: at once, or by the form that the policy
 // wants.
-func (b *Bot) confirm(ctx context.Context, key string, answer Responder, who asker, op Operation, s *Submission) {
+func (b *Bot) confirm(ctx context.Context, key string, answer Responder, who *asker, op Operation, s *Submission) {
 	if who.person != op.Person {
 		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "Only %s can confirm this: it is %s who asked.", Clean(op.Person), Clean(op.Person))))
 		return
@@ -331,7 +331,7 @@ func (b *Bot) confirm(ctx context.Context, key string, answer Responder, who ask
 }
 
 // failedChange answers for a change that the store did not take.
-func (b *Bot) failedChange(ctx context.Context, answer Responder, who asker, op int64, err error) {
+func (b *Bot) failedChange(ctx context.Context, answer Responder, who *asker, op int64, err error) {
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrBusy) {
 		b.answerState(ctx, answer, who, op)
 		return
@@ -341,7 +341,7 @@ func (b *Bot) failedChange(ctx context.Context, answer Responder, who asker, op 
 
 // answerState tells privately how an operation stands: the answer to a press
 // that comes too late.
-func (b *Bot) answerState(ctx context.Context, answer Responder, who asker, id int64) {
+func (b *Bot) answerState(ctx context.Context, answer Responder, who *asker, id int64) {
 	op, err := b.store.Operation(ctx, id)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not answer. Nothing was done.").Because(err)))

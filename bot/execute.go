@@ -29,7 +29,7 @@ const (
 )
 
 // requester is who asked for an operation, under the policy of this moment.
-func (b *Bot) requester(ctx context.Context, op *Operation) asker {
+func (b *Bot) requester(ctx context.Context, op *Operation) *asker {
 	return b.asker(ctx, new(course), op.Account, op.Place)
 }
 
@@ -105,7 +105,7 @@ func (b *Bot) waitBlocked(ctx context.Context, op Operation, what string, until 
 
 // check reads the target and asks the policy again. done says that the
 // operation does not go on now, and that this is stored.
-func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) (Operation, bool, error) {
+func (b *Bot) check(ctx context.Context, who *asker, cmd *Command, op Operation) (Operation, bool, error) {
 	pv, err := b.preview(ctx, who, cmd, &op)
 	if err != nil {
 		return op, true, b.unreadable(ctx, who, op, err)
@@ -147,7 +147,7 @@ func (b *Bot) check(ctx context.Context, who asker, cmd *Command, op Operation) 
 
 // unreadable is for a preview that did not succeed before the call: what
 // cannot be read is not "unchanged", so it waits; what says no ends it.
-func (b *Bot) unreadable(ctx context.Context, who asker, op Operation, err error) error {
+func (b *Bot) unreadable(ctx context.Context, who *asker, op Operation, err error) error {
 	if ctx.Err() != nil { // the bot stops, which says nothing about the target
 		return ctx.Err()
 	}
@@ -204,7 +204,7 @@ func differences(was, is []Field) []string {
 
 // recount asks whether every approver may still approve. A vote that no longer
 // counts falls away, and the operation collects votes again.
-func (b *Bot) recount(ctx context.Context, who asker, op Operation) (bool, error) {
+func (b *Bot) recount(ctx context.Context, who *asker, op Operation) (bool, error) {
 	if len(op.Requirement.Approve) == 0 {
 		return false, nil
 	}
@@ -251,7 +251,7 @@ func (b *Bot) backedUp(ctx context.Context, op *Operation) (bool, error) {
 
 // breakGlassNotice tells the place that the rule names, before the call; where
 // that fails, the thread.
-func (b *Bot) breakGlassNotice(ctx context.Context, who asker, op *Operation) {
+func (b *Bot) breakGlassNotice(ctx context.Context, who *asker, op *Operation) {
 	if op.BreakGlass == "" || op.Told {
 		return
 	}
@@ -272,7 +272,7 @@ func (b *Bot) breakGlassNotice(ctx context.Context, who asker, op *Operation) {
 	b.nudge(b.tell)
 }
 
-func (b *Bot) tellPlace(who asker, op *Operation) Place {
+func (b *Bot) tellPlace(who *asker, op *Operation) Place {
 	q := policy.Question{Person: who.person, Member: who.member, Place: op.Place.Place, Command: op.Command, Targets: op.Targets, Time: b.clock.Now()}
 	q.BreakGlass = true
 	return Place{Place: who.snap.Decide(q).Tell}
@@ -280,7 +280,7 @@ func (b *Bot) tellPlace(who asker, op *Operation) Place {
 
 // sendOnce records the intent, takes the lane, and makes the call. Nothing
 // leaves before the intent is on disk.
-func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operation, value secret.Secret) error {
+func (b *Bot) sendOnce(ctx context.Context, who *asker, cmd *Command, op Operation, value secret.Secret) error {
 	now := b.clock.Now()
 	sendBy := now.Add(max(b.scaled(sendWithin), sendAtLeast))
 	op.State, op.Waits, op.Unblocks = Intent, "", ""
@@ -325,7 +325,7 @@ func (b *Bot) sendOnce(ctx context.Context, who asker, cmd *Command, op Operatio
 
 // unsent is for an intent whose storing failed: nothing was sent. The store may
 // have taken it all the same, and then the operation goes back to checking.
-func (b *Bot) unsent(ctx context.Context, who asker, cmd *Command, id int64, cause error) error {
+func (b *Bot) unsent(ctx context.Context, who *asker, cmd *Command, id int64, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	var stands *Operation
 	if err := b.keep(ctx, &Operation{ID: id, Command: cmd.Words}, func() error {

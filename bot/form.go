@@ -64,7 +64,7 @@ func (b *Bot) openForm(ctx context.Context, answer Responder, f Form) {
 }
 
 // askForRest opens a form for the arguments that were not typed.
-func (b *Bot) askForRest(ctx context.Context, answer Responder, who asker, m *MissingError) {
+func (b *Bot) askForRest(ctx context.Context, answer Responder, who *asker, m *MissingError) {
 	cmd := m.Parsed.Command
 	if who.person == "" && cmd.Effect != EffectOpen {
 		b.refuseStranger(ctx, answer, who, cmd)
@@ -97,7 +97,7 @@ func (b *Bot) askForRest(ctx context.Context, answer Responder, who asker, m *Mi
 }
 
 // argsForm asks for every argument of a command that was not typed.
-func (b *Bot) argsForm(ctx context.Context, who asker, r Read, cmd *Command, s *Submission) Form {
+func (b *Bot) argsForm(ctx context.Context, who *asker, r Read, cmd *Command, s *Submission) Form {
 	ctx, cancel := context.WithTimeout(ctx, completeFor) // a form opens within 3 s, or never
 	defer cancel()
 	f := Form{Code: readCode(r, actArgs), Title: CleanMax(cmd.Words, 24), Text: cmd.Summary, Submit: "Run"}
@@ -133,7 +133,7 @@ func (b *Bot) argsForm(ctx context.Context, who asker, r Read, cmd *Command, s *
 
 // submitArgs runs a command whose missing arguments came by form. What is
 // wrong is said at its field, and what was typed stays.
-func (b *Bot) submitArgs(ctx context.Context, key string, answer Responder, who asker, r Read, s *Submission) {
+func (b *Bot) submitArgs(ctx context.Context, key string, answer Responder, who *asker, r Read, s *Submission) {
 	cmd, _ := b.catalogue.Find(r.Command)
 	form := b.argsForm(ctx, who, r, cmd, s)
 	bad := s == nil

@@ -15,7 +15,7 @@ import (
 
 // rootCard is the operation as everybody in the channel sees it.
 func (b *Bot) rootCard(ctx context.Context, op *Operation, platform string) Card {
-	c := b.opCard(op, asker{})
+	c := b.opCard(op, &asker{})
 	if op.State == Pending {
 		c.Mentions = b.accounts(b.approvers(ctx, op), platform)
 	}
@@ -63,7 +63,7 @@ func (b *Bot) account(snap *policy.Snapshot, person, platform string) Account {
 }
 
 // opCard is the operation as it stands.
-func (b *Bot) opCard(op *Operation, who asker) Card {
+func (b *Bot) opCard(op *Operation, who *asker) Card {
 	now := b.clock.Now()
 	c := Card{Op: op.ID, Title: op.Title}
 	person := Clean(op.Person)
@@ -189,7 +189,7 @@ func (b *Bot) votesNeeded(op *Operation) string {
 }
 
 // opButtons are what can be pressed now. Who may press what is asked then.
-func (b *Bot) opButtons(op *Operation, who asker) []Button {
+func (b *Bot) opButtons(op *Operation, who *asker) []Button {
 	var out []Button
 	add := func(label string, style Style, action string) {
 		out = append(out, Button{Label: label, Style: style, Code: opCode(op, action)})
@@ -265,7 +265,7 @@ func shownTarget(op *Operation) (Target, bool) {
 
 // confirmCard asks the requester, privately: what will happen, to what, what
 // is lost, and what the policy asks next.
-func (b *Bot) confirmCard(ctx context.Context, who asker, op *Operation, a policy.Answer) Card {
+func (b *Bot) confirmCard(ctx context.Context, who *asker, op *Operation, a policy.Answer) Card {
 	cmd, _ := b.catalogue.Find(op.Command)
 	c := Card{Op: op.ID, Tone: Warn, Title: op.Title + "?", Fields: slices.Clone(op.Fields)}
 	if op.Loses != "" {

@@ -9,7 +9,7 @@ import (
 )
 
 // conclude records what came of an attempt, before anything is said in chat.
-func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operation, out Outcome) error {
+func (b *Bot) conclude(ctx context.Context, who *asker, cmd *Command, op Operation, out Outcome) error {
 	now := b.clock.Now()
 	last := &op.Attempts[len(op.Attempts)-1]
 	last.Ended, last.Class, last.Status, last.Code = now, out.Class, out.Status, out.Code
@@ -53,7 +53,7 @@ func (b *Bot) conclude(ctx context.Context, who asker, cmd *Command, op Operatio
 
 // settleSignal is the one settling read after a 0xa1, which says that the
 // provider itself saw it fail. What it does not tell stays unknown.
-func (b *Bot) settleSignal(ctx context.Context, who asker, cmd *Command, op Operation, text, means string) error {
+func (b *Bot) settleSignal(ctx context.Context, who *asker, cmd *Command, op Operation, text, means string) error {
 	if cmd.Settle != nil {
 		c := b.call(ctx, who, cmd, op.Args, op.Targets)
 		c.Op = &op

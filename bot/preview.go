@@ -11,7 +11,7 @@ import (
 
 // prepare reads the target, decides with what it found, and shows the
 // requester what will be hit.
-func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Operation, stop func() bool) {
+func (b *Bot) prepare(ctx context.Context, answer Responder, who *asker, op *Operation, stop func() bool) {
 	defer stop()
 	cmd, _ := b.catalogue.Find(op.Command)
 	pv, err := b.preview(ctx, who, cmd, op)
@@ -34,7 +34,7 @@ func (b *Bot) prepare(ctx context.Context, answer Responder, who asker, op *Oper
 }
 
 // unprepared ends an operation whose target could not be read.
-func (b *Bot) unprepared(ctx context.Context, who asker, op *Operation, err error) error {
+func (b *Bot) unprepared(ctx context.Context, who *asker, op *Operation, err error) error {
 	var own *Error
 	if busy := b.holder(ctx, op.Target().String(), op.ID); busy != 0 && errors.As(err, &own) {
 		own.Hint = strings.TrimSpace(own.Hint + " " + sentence("It may be because of "+b.busyText(ctx, busy)))
@@ -44,7 +44,7 @@ func (b *Bot) unprepared(ctx context.Context, who asker, op *Operation, err erro
 
 // asked decides with what was read, and returns what its requester is asked, or
 // told.
-func (b *Bot) asked(ctx context.Context, who asker, cmd *Command, op Operation, pv Preview) (Card, error) {
+func (b *Bot) asked(ctx context.Context, who *asker, cmd *Command, op Operation, pv Preview) (Card, error) {
 	op.apply(pv)
 	a, err := b.decideOwn(ctx, who, cmd, op.Args, op.Targets, pv.Facts, true, op.BreakGlass != "")
 	if err != nil {
@@ -76,7 +76,7 @@ func (b *Bot) asked(ctx context.Context, who asker, cmd *Command, op Operation, 
 }
 
 // preview reads the target for an operation.
-func (b *Bot) preview(ctx context.Context, who asker, cmd *Command, op *Operation) (Preview, error) {
+func (b *Bot) preview(ctx context.Context, who *asker, cmd *Command, op *Operation) (Preview, error) {
 	if cmd.Preview == nil {
 		return Preview{Title: op.Title, Facts: Facts{}}, nil
 	}
@@ -107,7 +107,7 @@ func (o *Operation) apply(pv Preview) {
 }
 
 // giveUp ends an operation of which nothing was sent, and passes the error on.
-func (b *Bot) giveUp(ctx context.Context, op Operation, who asker, to State, cause error) error {
+func (b *Bot) giveUp(ctx context.Context, op Operation, who *asker, to State, cause error) error {
 	text := plainError(cause).Error()
 	var own *Error
 	if !errors.As(cause, &own) {

@@ -92,7 +92,7 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 
 // newRead is what has to be known when a button of a reading command is
 // pressed.
-func (b *Bot) newRead(who asker, p Parsed, page int) Read {
+func (b *Bot) newRead(who *asker, p Parsed, page int) Read {
 	return Read{
 		Person: who.person, Account: who.account, Place: who.place, Command: p.Command.Words, Args: p.Args,
 		Targets: p.Targets, Page: page, Nonce: b.nonce(), Expires: b.clock.Now().Add(readFor),
@@ -100,7 +100,7 @@ func (b *Bot) newRead(who asker, p Parsed, page int) Read {
 }
 
 // call is what a row's functions get.
-func (b *Bot) call(ctx context.Context, who asker, cmd *Command, args Args, targets []Target) *Call {
+func (b *Bot) call(ctx context.Context, who *asker, cmd *Command, args Args, targets []Target) *Call {
 	c := &Call{
 		Bot: b, Command: cmd, Args: args, Targets: targets, Person: who.person, Account: who.account,
 		Place: who.place, Policy: who.snap, Now: b.clock.Now(), who: who,
@@ -121,13 +121,13 @@ func (b *Bot) call(ctx context.Context, who asker, cmd *Command, args Args, targ
 }
 
 // read answers a command that changes nothing, privately.
-func (b *Bot) read(ctx context.Context, answer Responder, who asker, p Parsed, page int) {
+func (b *Bot) read(ctx context.Context, answer Responder, who *asker, p Parsed, page int) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
 	who.left(func() { b.answerRead(ctx, answer, who, p, page, stop) })
 }
 
-func (b *Bot) answerRead(ctx context.Context, answer Responder, who asker, p Parsed, page int, stop func() bool) {
+func (b *Bot) answerRead(ctx context.Context, answer Responder, who *asker, p Parsed, page int, stop func() bool) {
 	defer stop()
 	err := b.resolveTarget(ctx, who, &p)
 	var card Card
@@ -204,7 +204,7 @@ type denied struct {
 func (d *denied) Error() string { return "denied: " + d.answer.Why }
 
 // look decides about a reading command and runs it.
-func (b *Bot) look(ctx context.Context, who asker, p Parsed, page int) (Card, Record, error) {
+func (b *Bot) look(ctx context.Context, who *asker, p Parsed, page int) (Card, Record, error) {
 	rec := Record{Kind: "read", Person: who.person, Account: who.account.String(), Place: who.place.String(), Command: p.Command.Words, Decision: "allow"}
 	a, err := b.decide(ctx, who, p.Command, p.Targets, p.Facts, true, false)
 	if err != nil {
@@ -270,7 +270,7 @@ func readButtons(cmd *Command, r Read, card Card, more bool) []Button {
 }
 
 // pressRead is a click on a button of a reading command.
-func (b *Bot) pressRead(ctx context.Context, key string, answer Responder, who asker, c code, s *Submission) {
+func (b *Bot) pressRead(ctx context.Context, key string, answer Responder, who *asker, c code, s *Submission) {
 	r, err := b.store.Read(ctx, b.clock.Now(), c.id)
 	if errors.Is(err, ErrNotFound) || err == nil && !same(r.Nonce, c.nonce) {
 		b.say(ctx, answer, b.refusal(Errorf(Conflict, "That answer is older than %s: its buttons have ended.", Duration(readFor)).WithHint("Type the command again.")))
@@ -310,7 +310,7 @@ func (b *Bot) pressRead(ctx context.Context, key string, answer Responder, who a
 
 // share posts the answer in the channel. What is posted is decided and read
 // again, as the person and in the place that it is for.
-func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker, p Parsed, r Read) {
+func (b *Bot) share(ctx context.Context, key string, answer Responder, who *asker, p Parsed, r Read) {
 	b.ack(ctx, answer)
 	a, ok := b.adapters[who.place.Platform]
 	if !ok || p.Command.Effect != EffectReads {
@@ -325,7 +325,7 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who asker
 	who.left(func() { b.shared(ctx, key, answer, who, p, r, stop) })
 }
 
-func (b *Bot) shared(ctx context.Context, key string, answer Responder, who asker, p Parsed, r Read, stop func() bool) {
+func (b *Bot) shared(ctx context.Context, key string, answer Responder, who *asker, p Parsed, r Read, stop func() bool) {
 	defer stop()
 	card, rec, err := b.look(ctx, who, p, r.Page)
 	stop()
@@ -352,13 +352,13 @@ func (b *Bot) shared(ctx context.Context, key string, answer Responder, who aske
 }
 
 // file sends an answer's whole table as CSV.
-func (b *Bot) file(ctx context.Context, answer Responder, who asker, p Parsed) {
+func (b *Bot) file(ctx context.Context, answer Responder, who *asker, p Parsed) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
 	who.left(func() { b.sendFile(ctx, answer, who, p, stop) })
 }
 
-func (b *Bot) sendFile(ctx context.Context, answer Responder, who asker, p Parsed, stop func() bool) {
+func (b *Bot) sendFile(ctx context.Context, answer Responder, who *asker, p Parsed, stop func() bool) {
 	defer stop()
 	card, rec, err := b.look(ctx, who, p, 0)
 	shown := stop()
@@ -417,7 +417,7 @@ func tableCSV(t *Table, now time.Time) []byte {
 }
 
 // revealRead shows the secret of a reading command to the one who pressed.
-func (b *Bot) revealRead(ctx context.Context, answer Responder, who asker, p Parsed, r Read) {
+func (b *Bot) revealRead(ctx context.Context, answer Responder, who *asker, p Parsed, r Read) {
 	b.ack(ctx, answer)
 	if p.Command.Reveal == nil {
 		b.say(ctx, answer, b.refusal(Errorf(Conflict, "There is nothing to reveal.")))
@@ -426,7 +426,7 @@ func (b *Bot) revealRead(ctx context.Context, answer Responder, who asker, p Par
 	who.left(func() { b.revealed(ctx, answer, who, p, r) })
 }
 
-func (b *Bot) revealed(ctx context.Context, answer Responder, who asker, p Parsed, r Read) {
+func (b *Bot) revealed(ctx context.Context, answer Responder, who *asker, p Parsed, r Read) {
 	a, err := b.decide(ctx, who, p.Command, p.Targets, p.Facts, true, false)
 	if err != nil {
 		b.say(ctx, answer, b.refusal(err))

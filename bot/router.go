@@ -169,14 +169,14 @@ type asker struct {
 }
 
 // asker finds out who an account is, under the policy of this moment.
-func (b *Bot) asker(ctx context.Context, c *course, a Account, p Place) asker {
+func (b *Bot) asker(ctx context.Context, c *course, a Account, p Place) *asker {
 	snap := b.policy.Current()
 	person := b.who(snap, a)
-	return asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person), course: c}
+	return &asker{snap: snap, person: person, account: a, place: p, member: b.memberships(ctx, snap, person), course: c}
 }
 
 // name is how an asker is called in records and cards.
-func (w asker) name() string {
+func (w *asker) name() string {
 	if w.person != "" {
 		return w.person
 	}
@@ -229,7 +229,7 @@ type wish struct {
 }
 
 // dispatch runs a command that was understood.
-func (b *Bot) dispatch(ctx context.Context, key string, answer Responder, who asker, p Parsed, w wish) {
+func (b *Bot) dispatch(ctx context.Context, key string, answer Responder, who *asker, p Parsed, w wish) {
 	start := b.clock.Now()
 	who.atEnd(func() { b.metrics.Command(p.Command.Words, who.outcome, b.clock.Now().Sub(start)) })
 	if who.person == "" && p.Command.Effect != EffectOpen {
@@ -279,14 +279,14 @@ func (b *Bot) refusal(err error) Card {
 }
 
 // refuse says why a command is not run.
-func (b *Bot) refuse(ctx context.Context, answer Responder, who asker, err error) {
+func (b *Bot) refuse(ctx context.Context, answer Responder, who *asker, err error) {
 	who.failed(err)
 	b.say(ctx, answer, b.refusal(err))
 }
 
 // failed notes that a command came to nothing for a fault of ours, the
 // provider's or a chat's, and not for what was asked.
-func (w asker) failed(err error) {
+func (w *asker) failed(err error) {
 	if e := (*Error)(nil); !errors.As(err, &e) || e.Kind == Unavailable {
 		w.outcome = "failed"
 	}
@@ -323,7 +323,7 @@ func (g *gate) pass(now time.Time, most int) bool {
 }
 
 // admit lets a command through, or says once a minute that it is too many.
-func (b *Bot) admit(ctx context.Context, who asker) error {
+func (b *Bot) admit(ctx context.Context, who *asker) error {
 	if b.stopping.Load() {
 		return Errorf(Unavailable, "The bot is shutting down. Nothing was done: try again in a minute.")
 	}
@@ -384,7 +384,7 @@ func (b *Bot) refusedAtStop(ctx context.Context, answer Responder) bool {
 
 // admitted is admit, with its no said: once a minute, so that a flood is not
 // answered by a flood.
-func (b *Bot) admitted(ctx context.Context, answer Responder, who asker) bool {
+func (b *Bot) admitted(ctx context.Context, answer Responder, who *asker) bool {
 	switch err := b.admit(ctx, who); {
 	case err == nil:
 		return true

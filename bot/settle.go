@@ -150,7 +150,7 @@ func (b *Bot) Resolve(ctx context.Context, c *Call, r Resolution) Outcome {
 
 // resolveForm is the Resolve button: it asks for the word and the reason, and
 // runs `op resolve`.
-func (b *Bot) resolveForm(ctx context.Context, key string, answer Responder, who asker, op Operation, s *Submission) {
+func (b *Bot) resolveForm(ctx context.Context, key string, answer Responder, who *asker, op Operation, s *Submission) {
 	if op.State != Unknown && op.State != NeedsHuman && op.State != LostTrack {
 		b.answerState(ctx, answer, who, op.ID)
 		return
@@ -219,7 +219,7 @@ func (b *Bot) freeSoftLane(ctx context.Context, op Operation) error {
 
 // reveal shows the secret of a finished operation to the presser alone, if he
 // asked for it or has the grant.
-func (b *Bot) reveal(ctx context.Context, answer Responder, who asker, op Operation) {
+func (b *Bot) reveal(ctx context.Context, answer Responder, who *asker, op Operation) {
 	cmd, ok := b.catalogue.Find(op.Command)
 	if !ok || !op.Secret {
 		b.answerState(ctx, answer, who, op.ID)
@@ -240,7 +240,7 @@ func (b *Bot) reveal(ctx context.Context, answer Responder, who asker, op Operat
 	who.left(func() { b.revealOp(ctx, answer, who, cmd, op) })
 }
 
-func (b *Bot) revealOp(ctx context.Context, answer Responder, who asker, cmd *Command, op Operation) {
+func (b *Bot) revealOp(ctx context.Context, answer Responder, who *asker, cmd *Command, op Operation) {
 	rec := opRecord(&op, Record{Kind: "secret", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "allow"})
 	value, held := b.held.get(op.ID)
 	card, ok := b.uncover(ctx, answer, rec, func() (Card, error) {
@@ -267,7 +267,7 @@ func (b *Bot) revealOp(ctx context.Context, answer Responder, who asker, cmd *Co
 
 // mayReveal tells whether a person who did not ask may see an operation's
 // secret.
-func (b *Bot) mayReveal(ctx context.Context, who asker, op *Operation) bool {
+func (b *Bot) mayReveal(ctx context.Context, who *asker, op *Operation) bool {
 	cmd, ok := b.catalogue.Find("job reveal")
 	if !ok {
 		return false
@@ -281,7 +281,7 @@ func (b *Bot) mayReveal(ctx context.Context, who asker, op *Operation) bool {
 }
 
 // have forgets a password whose owner has it.
-func (b *Bot) have(ctx context.Context, answer Responder, who asker, op Operation) {
+func (b *Bot) have(ctx context.Context, answer Responder, who *asker, op Operation) {
 	if who.person != op.Person {
 		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "Only %s can say that.", Clean(op.Person))))
 		return

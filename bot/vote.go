@@ -78,7 +78,7 @@ func (b *Bot) pressed(ctx context.Context, to *course, p Press, s *Submission) {
 
 // act does what a button of an operation says. Buttons and the op commands
 // take this one path.
-func (b *Bot) act(ctx context.Context, key string, answer Responder, who asker, op Operation, action string, s *Submission) {
+func (b *Bot) act(ctx context.Context, key string, answer Responder, who *asker, op Operation, action string, s *Submission) {
 	switch action {
 	case actConfirm:
 		b.confirm(ctx, key, answer, who, op, s)
@@ -111,7 +111,7 @@ func (b *Bot) act(ctx context.Context, key string, answer Responder, who asker, 
 
 // show shows what an operation acted on or made, where that can be shown, and
 // else the operation.
-func (b *Bot) show(ctx context.Context, answer Responder, who asker, op Operation) {
+func (b *Bot) show(ctx context.Context, answer Responder, who *asker, op Operation) {
 	if t, ok := shownTarget(&op); ok {
 		if p, err := b.catalogue.Parse(t.Kind+" show "+t.String(), who.snap.Label); err == nil {
 			b.read(ctx, answer, who, p, 0)
@@ -153,7 +153,7 @@ const voteTries = 20
 
 // vote counts one person's word. Of all votes that come at once, exactly one
 // moves the operation on.
-func (b *Bot) vote(ctx context.Context, key string, answer Responder, who asker, op Operation, approve bool) {
+func (b *Bot) vote(ctx context.Context, key string, answer Responder, who *asker, op Operation, approve bool) {
 	for range voteTries {
 		stored, card, err := b.counted(ctx, key, who, op, approve)
 		switch {
@@ -186,7 +186,7 @@ func (b *Bot) vote(ctx context.Context, key string, answer Responder, who asker,
 }
 
 // counted is one try at a vote: ErrConflict if the operation changed meanwhile.
-func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, approve bool) (*Operation, Card, error) {
+func (b *Bot) counted(ctx context.Context, key string, who *asker, op Operation, approve bool) (*Operation, Card, error) {
 	for _, v := range op.Votes {
 		if v.Person == who.person && v.Digest == op.Digest && v.Approve == approve && op.State.Waiting() {
 			return b.countedAgain(ctx, key, who, op)
@@ -229,7 +229,7 @@ func (b *Bot) counted(ctx context.Context, key string, who asker, op Operation, 
 
 // countedAgain is for a word that was given before. It changes nothing, unless
 // the votes are all there and only the look-up of a group stood in the way.
-func (b *Bot) countedAgain(ctx context.Context, key string, who asker, op Operation) (*Operation, Card, error) {
+func (b *Bot) countedAgain(ctx context.Context, key string, who *asker, op Operation) (*Operation, Card, error) {
 	why, may := b.mayVote(ctx, who.snap, who.person, &op)
 	if !may && !b.lookUpFailed(ctx, who.snap, who.person) {
 		return &op, Card{}, Errorf(Forbidden, "%s", why).WithHint("Your approval of before counts no longer.")
@@ -314,7 +314,7 @@ func (b *Bot) eligibleVoters(ctx context.Context, snap *policy.Snapshot, op *Ope
 }
 
 // cancel takes an operation back: its requester may, until the call is made.
-func (b *Bot) cancel(ctx context.Context, key string, answer Responder, who asker, op Operation) {
+func (b *Bot) cancel(ctx context.Context, key string, answer Responder, who *asker, op Operation) {
 	if who.person != op.Person {
 		b.say(ctx, answer, b.refusal(Errorf(Forbidden, "Only %s can cancel this. An approver can deny it.", Clean(op.Person))))
 		return
@@ -354,7 +354,7 @@ func (b *Bot) change(ctx context.Context, op Operation, do func(Operation) (*Ope
 
 // again begins a new operation with the same arguments, decided and confirmed
 // anew, for whoever pressed.
-func (b *Bot) again(ctx context.Context, key string, answer Responder, who asker, op Operation) {
+func (b *Bot) again(ctx context.Context, key string, answer Responder, who *asker, op Operation) {
 	if !op.State.Final() {
 		b.answerState(ctx, answer, who, op.ID)
 		return
@@ -368,7 +368,7 @@ func (b *Bot) again(ctx context.Context, key string, answer Responder, who asker
 }
 
 // backUpFirst begins the backup that an operation waits for.
-func (b *Bot) backUpFirst(ctx context.Context, key string, answer Responder, who asker, op Operation) {
+func (b *Bot) backUpFirst(ctx context.Context, key string, answer Responder, who *asker, op Operation) {
 	if op.State != Ready && op.State != Pending || op.Target().Kind != "vm" {
 		b.answerState(ctx, answer, who, op.ID)
 		return
@@ -383,7 +383,7 @@ func (b *Bot) backUpFirst(ctx context.Context, key string, answer Responder, who
 
 // breakGlass is Break glass on a confirmation card: the form takes the reason,
 // and the policy decides anew, under that rule.
-func (b *Bot) breakGlass(ctx context.Context, key string, answer Responder, who asker, op Operation, s *Submission) {
+func (b *Bot) breakGlass(ctx context.Context, key string, answer Responder, who *asker, op Operation, s *Submission) {
 	cmd, ok := b.catalogue.Find(op.Command)
 	if who.person != op.Person || op.State != Confirming || op.Digest == "" || !ok {
 		b.answerState(ctx, answer, who, op.ID)
@@ -421,7 +421,7 @@ func (b *Bot) breakGlass(ctx context.Context, key string, answer Responder, who 
 }
 
 // breakGlassRefused is Break glass below a refusal.
-func (b *Bot) breakGlassRefused(ctx context.Context, key string, answer Responder, who asker, p Parsed, r Read, s *Submission) {
+func (b *Bot) breakGlassRefused(ctx context.Context, key string, answer Responder, who *asker, p Parsed, r Read, s *Submission) {
 	form := Form{Code: readCode(r, actBreakGlass), Title: "Break glass", Submit: "Break glass",
 		Text:   "Runs " + p.Command.Words + " " + argText(p.Command, p.Args) + " without approvals, and tells everybody.",
 		Fields: []FormField{{Name: "reason", Label: "Reason", Hint: "Why, or the ticket's number", Required: true, MaxLen: 500}}}
@@ -446,7 +446,7 @@ const secretFor = 10 * time.Minute
 
 // takeSecret takes the password that a command needs as its last step. It goes
 // straight into the call, and lives in memory only.
-func (b *Bot) takeSecret(ctx context.Context, key string, answer Responder, who asker, op Operation, s *Submission) {
+func (b *Bot) takeSecret(ctx context.Context, key string, answer Responder, who *asker, op Operation, s *Submission) {
 	cmd, ok := b.catalogue.Find(op.Command)
 	switch {
 	case !ok || cmd.AskSecret == "" || op.State != Ready && op.State != Checking:
