@@ -53,10 +53,10 @@ alerts: ## Check and test the alert rules, where promtool is installed
 		promtool check rules cmd/hosterbot/observe/alerts.yaml && promtool test rules cmd/hosterbot/observe/alerts_test.yaml; \
 	else echo 'alerts: promtool is not here (apt-get install prometheus); the rules were not tested'; fi
 
-FUZZTIME ?= 10s
+FUZZTIME ?= 5s
 # Where the time ends while an input runs, Go says "context deadline exceeded" and
 # names no input: that is the end, and no find.
-fuzz: ## Run each fuzz target for FUZZTIME (10s)
+fuzz: ## Run each fuzz target for FUZZTIME (5s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 		for name in $$(grep -oE '^func Fuzz[A-Za-z]+' "$$file" | cut -c6-); do \
 			echo "fuzz $$(dirname $$file) $$name"; \
