@@ -69,7 +69,7 @@ func NewWorld(tb testing.TB, s Settings, provider NewProvider, chats ...Double) 
 	tb.Helper()
 	s.Scale = cmp.Or(s.Scale, 0.01)
 	w := &World{
-		Settings: s, Dir: tb.TempDir(), Journal: NewJournal(), tb: tb, chats: chats, asked: make(map[string]bool),
+		Settings: s, Dir: tb.TempDir(), Journal: &Journal{}, tb: tb, chats: chats, asked: make(map[string]bool),
 		pace: &Pace{asleep: make(chan struct{}, 16), wake: make(chan struct{})},
 	}
 	w.Sim = provider(hosterKey, 1/s.Scale, w.pace)

@@ -159,7 +159,7 @@ func (r *rolling) begin() {
 	r.lives++
 	// What the pace of one bot is, several in a row exceed: Discord says so.
 	r.buckets = make(map[string]*bucket)
-	r.changed()
+	r.news.Tell()
 }
 
 // does lets somebody do something until it is acknowledged, and waits for its
@@ -187,7 +187,7 @@ func (r *rolling) does(op int64, begin func() *deed) *deed {
 		}
 		r.acked.Add(1)
 		r.mu.Lock()
-		r.changed()
+		r.news.Tell()
 		r.mu.Unlock()
 		if !strings.Contains(r.answer(d, op), "shutting down") {
 			return d

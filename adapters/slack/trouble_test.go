@@ -118,9 +118,9 @@ func TestEveryPostIsRefusedForAWhile(t *testing.T) {
 	refusing := func(on bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		delete(p.always, "chat.postMessage")
+		p.faults.Stays("chat.postMessage", nil)
 		if on {
-			p.always["chat.postMessage"] = slow
+			p.faults.Stays("chat.postMessage", slow)
 		}
 	}
 	refused := func(n int) { // so many calls more
@@ -158,7 +158,7 @@ func TestRefusedCredentialsEndTheBot(t *testing.T) {
 		"no app token":          {map[string]string{"SLACK_APP_TOKEN": ""}, nil, []string{"SLACK_APP_TOKEN"}},
 		"no bot token":          {map[string]string{"SLACK_BOT_TOKEN": ""}, nil, []string{"SLACK_BOT_TOKEN"}},
 		"a missing scope":       {nil, func(f *fake) { f.scopes = f.scopes[:len(f.scopes)-1] }, []string{"SLACK_BOT_TOKEN", "groups:read"}},
-		"a token without calls": {nil, func(f *fake) { f.always["auth.test"] = refuse("account_inactive") }, []string{"SLACK_BOT_TOKEN", "install"}},
+		"a token without calls": {nil, func(f *fake) { f.faults.Stays("auth.test", refuse("account_inactive")) }, []string{"SLACK_BOT_TOKEN", "install"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
