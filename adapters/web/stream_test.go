@@ -3,20 +3,17 @@ package web_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"net/http"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/web"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestStreamGoesOnWhereItWas: after a reconnect a page is told what changed,
 // and nothing twice.
@@ -235,12 +232,5 @@ func TestWhatThePageIsTold(t *testing.T) {
 	w.catchUp(t, s.w.Seq())
 	got, err := json.MarshalIndent(w.messages[w.order[0]], "", "  ")
 	require.NoError(t, err)
-	got = append(got, '\n')
-	if *update {
-		require.NoError(t, os.WriteFile("testdata/card.golden", got, 0o644))
-		return
-	}
-	want, err := os.ReadFile("testdata/card.golden")
-	require.NoError(t, err, "run the test with -update, and read what it wrote")
-	require.Equal(t, string(want), string(got))
+	adaptertest.Golden(t, "card", string(got)+"\n")
 }
