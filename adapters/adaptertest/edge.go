@@ -2,10 +2,15 @@ package adaptertest
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Pipes are listeners and connections without a network.
@@ -41,6 +46,16 @@ func (p *Pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// Vacant is an address at which nobody listens. Among all addresses of
+// loopback, no other test has it.
+func Vacant(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
+	require.NoError(tb, err)
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // News wakes who waits for a change of what a lock guards. It is guarded, too.

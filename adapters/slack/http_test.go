@@ -234,7 +234,7 @@ func TestBeforeRunNothingIsTaken(t *testing.T) {
 // The built bot, called by Slack: from a command to what the person sees.
 func TestTheBotRunsOverHTTP(t *testing.T) {
 	t.Parallel()
-	at, health := vacant(t), vacant(t)
+	at, health := adaptertest.Vacant(t), adaptertest.Vacant(t)
 	w := newWorld(t, adaptertest.Settings{Empty: true, Env: map[string]string{
 		"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": signingKey, "HOSTERBOT_CHAT_LISTEN": at, "HOSTERBOT_LISTEN": health,
 	}})

@@ -94,7 +94,7 @@ func newRolling(t *testing.T, overHTTP bool) *rolling {
 		"groups:\n  ops: [" + strings.Join(names, ", ") + "]\nroles:\n  owner: {allow: [all reads, all interrupts]}\n" +
 		"grants:\n  - {id: all, to: [ops], role: owner}\nguards:\n  - {id: cuts, commands: [all interrupts], approve: {by: [ops], count: 1, within: 30m}}\n"}
 	if overHTTP {
-		r.at = vacant(t)
+		r.at = adaptertest.Vacant(t)
 		s.Env["SLACK_APP_TOKEN"], s.Env["SLACK_SIGNING_SECRET"], s.Env["HOSTERBOT_CHAT_LISTEN"] = "", signingKey, r.at
 	}
 	r.world = newWorld(t, s)

@@ -3,7 +3,6 @@ package slack_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -178,19 +177,9 @@ func TestRefusedCredentialsEndTheBot(t *testing.T) {
 	}
 }
 
-// vacant is an address that nobody listens on, nor any other test: loopback
-// has more hosts than one.
-func vacant(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
-	require.NoError(tb, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestSlackIsDownAtTheStart(t *testing.T) {
 	t.Parallel()
-	health, away := vacant(t), vacant(t)
+	health, away := adaptertest.Vacant(t), adaptertest.Vacant(t)
 	w := newWorld(t, adaptertest.Settings{Empty: true, Env: map[string]string{"HOSTERBOT_LISTEN": health, "SLACK_API_URL": "http://" + away + "/api/"}})
 	w.Start()
 	w.Journal.Says(t, 0, "slack cannot be reached")
