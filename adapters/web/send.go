@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -103,7 +104,7 @@ func (w *Web) Post(ctx context.Context, p bot.Place, key string, card bot.Card) 
 
 // copied notes that a message stands in another place too. w.mu is held.
 func (w *Web) copied(m *message, p bot.Place) {
-	if name := plain(p.String()); !slices.Contains(m.copies, name) {
+	if name := adapters.Printable(p.String()); !slices.Contains(m.copies, name) {
 		m.copies = append(m.copies, name)
 		m.seq = w.change()
 	}
@@ -241,7 +242,7 @@ func (a *answer) done() {
 	}
 	a.m.busy = false
 	if a.fresh && !a.replied {
-		a.m.note = "Answered in " + plain(a.w.opts.Channel) + "."
+		a.m.note = "Answered in " + adapters.Printable(a.w.opts.Channel) + "."
 		if a.form {
 			a.m.note = "Asks for more in a form."
 		}
