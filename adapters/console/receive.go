@@ -208,9 +208,9 @@ func (c *Console) key() string {
 	defer c.mu.Unlock()
 	c.requests++
 	if c.opts.Session == "" {
-		return fmt.Sprintf("%s/%d", platform, c.requests)
+		return fmt.Sprintf("%s/%d", adapters.Demo, c.requests)
 	}
-	return fmt.Sprintf("%s/%s/%d", platform, c.opts.Session, c.requests)
+	return fmt.Sprintf("%s/%s/%d", adapters.Demo, c.opts.Session, c.requests)
 }
 
 // echo prints what a person did; what the bot answers stands below it.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"hosterbot/adapters"
@@ -47,13 +46,7 @@ func (m *message) visible(person string) bool {
 
 // CanPost implements bot.Adapter.
 func (w *Web) CanPost(_ context.Context, p bot.Place) error {
-	if p.Direct {
-		return bot.Errorf(bot.Forbidden, "The demo has no private conversation with the bot.").WithHint("Speak in %s.", w.opts.Channel)
-	}
-	if !slices.Contains(w.opts.Platforms, p.Platform) {
-		return bot.Errorf(bot.Forbidden, "The bot is not in %s.", p.String()).WithHint("The demo stands in for %s.", strings.Join(w.opts.Platforms, ", "))
-	}
-	return nil
+	return adapters.DemoPlace(p, w.opts.Channel, w.opts.Platforms)
 }
 
 // Post implements bot.Adapter. The same key in the same place is the same
