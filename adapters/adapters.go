@@ -47,6 +47,40 @@ func Truncate(text string, most int) string {
 	return kept + notice(total-utf8.RuneCountInString(kept))
 }
 
+// Fit is Truncate for markup: what shape makes of the text has at most most
+// characters, as size counts them.
+func Fit(text string, most int, size func(string) int, shape func(string) string) string {
+	for n := most; ; n = n * 2 / 3 {
+		if short := shape(Truncate(text, n)); size(short) <= most {
+			return short
+		}
+	}
+}
+
+// Visible takes out what no chat shows: control characters but line breaks.
+func Visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// Printable is text from anywhere in one line, without what is invisible, would
+// move a cursor or change colours, or turns the line around.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\u2028' || r == '\u2029':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, text)
+}
+
 func notice(cut int) string { return fmt.Sprintf(" … (%d characters cut)", cut) }
 
 // Split returns text in pieces of at most most characters (at least 16). It

@@ -37,6 +37,25 @@ func TestTruncate(t *testing.T) {
 	}
 }
 
+// TestFit: markup grows, so less of the text is taken until it fits.
+func TestFit(t *testing.T) {
+	twice := func(text string) string { return strings.Repeat(text, 2) }
+	for text, want := range map[string]string{
+		"short":                 "shortshort",
+		strings.Repeat("a", 90): twice(strings.Repeat("a", 4) + " … (86 characters cut)"),
+	} {
+		require.Equal(t, want, adapters.Fit(text, 60, utf8.RuneCountInString, twice))
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\tb\nc\u2028d": "a b c d", "\x1b[31mred\r": "[31mred", "\u202egnp.exe\u200b": "gnp.exe", "日本\ufffd": "日本",
+	} {
+		require.Equal(t, want, adapters.Printable(text))
+	}
+}
+
 func TestSplit(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string

@@ -93,6 +93,12 @@ func (w *Workers) Close() {
 	w.idle = nil
 }
 
+// CloseWithin is Close. It calls late when that takes longer than d.
+func (w *Workers) CloseWithin(d time.Duration, late func()) {
+	defer w.clock.AfterFunc(d, late)()
+	w.Close()
+}
+
 // Call calls do on a goroutine, with the time of now, and later what do returns
 // as left to do, unless that is nil. Call never waits, and is false if there is
 // too much to do. After Close it does nothing: the process ends, and whoever

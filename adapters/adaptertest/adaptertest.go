@@ -6,6 +6,10 @@
 // not every platform can break asks the harness for one more interface
 // (Deleter, Closer, Pinger) and is skipped without it.
 //
+// RunChats, RunHard, RunIncidents and Offers play the built bot between the
+// doubles of a chat and of the provider. edge.go, handler.go and golden.go are
+// what doubles and tests of several chats are made of.
+//
 // To add a rule: a line in rules, a function in rules.go, and a way to look at
 // it in Harness only if no method gives it yet.
 package adaptertest

@@ -43,7 +43,7 @@ func Beside(tb testing.TB, folder string) Double {
 	require.NoError(tb, err, "%s", out)
 	cmd := exec.Command(file)
 	cmd.Dir, cmd.Env = filepath.Join(from, "adapters", folder), append(os.Environ(), besideEnv+"=1")
-	errs := NewJournal()
+	errs := &Journal{}
 	cmd.Stderr = errs
 	in, err := cmd.StdinPipe()
 	require.NoError(tb, err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -108,18 +109,14 @@ func build(name, tags string) (string, error) {
 type Journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	news chan struct{}
+	news News
 }
-
-// NewJournal makes an empty one.
-func NewJournal() *Journal { return &Journal{news: make(chan struct{})} }
 
 // Write takes what a process prints.
 func (j *Journal) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	close(j.news)
-	j.news = make(chan struct{})
+	j.news.Tell()
 	return j.text.Write(p)
 }
 
@@ -133,23 +130,11 @@ func (j *Journal) String() string {
 // Says waits until one of some words is printed, after what stood there before.
 func (j *Journal) Says(tb testing.TB, from int, words ...string) {
 	tb.Helper()
-	late := time.NewTimer(Patience)
-	defer late.Stop()
-	for {
-		j.mu.Lock()
-		text, news := j.text.String()[from:], j.news
-		j.mu.Unlock()
-		for _, word := range words {
-			if strings.Contains(text, word) {
-				return
-			}
-		}
-		select {
-		case <-news:
-		case <-late.C:
-			require.Fail(tb, "not printed", "%q in:\n%s", words, text)
-		}
-	}
+	said := j.news.Await(&j.mu, Patience, func() bool {
+		text := j.text.String()[from:]
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
+	})
+	require.True(tb, said, "not printed: %q in:\n%s", words, j)
 }
 
 // process is one life of the bot.

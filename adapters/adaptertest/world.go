@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -58,6 +59,7 @@ type World struct {
 	chats   []Double
 	pace    *Pace
 	api     string
+	calls   *atomic.Int64 // of the provider's API
 	bot     *process
 	asked   map[string]bool // users who asked to see a secret
 	secrets []string        // that somebody typed
@@ -69,11 +71,14 @@ func NewWorld(tb testing.TB, s Settings, provider NewProvider, chats ...Double) 
 	tb.Helper()
 	s.Scale = cmp.Or(s.Scale, 0.01)
 	w := &World{
-		Settings: s, Dir: tb.TempDir(), Journal: NewJournal(), tb: tb, chats: chats, asked: make(map[string]bool),
+		Settings: s, Dir: tb.TempDir(), Journal: &Journal{}, tb: tb, chats: chats, asked: make(map[string]bool), calls: new(atomic.Int64),
 		pace: &Pace{asleep: make(chan struct{}, 16), wake: make(chan struct{})},
 	}
 	w.Sim = provider(hosterKey, 1/s.Scale, w.pace)
-	api := httptest.NewServer(w.Sim)
+	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.calls.Add(1)
+		w.Sim.ServeHTTP(rw, r)
+	}))
 	tb.Cleanup(api.Close)
 	w.api = api.URL
 	if s.Policy == "" {

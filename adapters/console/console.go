@@ -18,11 +18,9 @@ import (
 
 	"golang.org/x/term"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
-
-// platform is what records say of where people sit.
-const platform = "demo"
 
 // patience is how long a prompt waits for the answer to the last line. What
 // takes longer prints above the prompt when it comes.
@@ -122,12 +120,7 @@ func New(o Options) *Console {
 		o.Platforms = []string{o.Home.Platform}
 	}
 	if o.Name == nil {
-		o.Name = func(a bot.Account) string {
-			if a.Platform == platform || a.Platform == "" {
-				return a.User
-			}
-			return a.String()
-		}
+		o.Name = adapters.DemoName
 	}
 	return &Console{
 		opts:    o,
@@ -216,7 +209,7 @@ func (c *Console) Member(_ context.Context, g bot.Group, accounts []bot.PolicyAc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range accounts {
-		if a.Platform == platform && c.members[g.Name][a.ID] {
+		if a.Platform == adapters.Demo && c.members[g.Name][a.ID] {
 			return bot.MemberYes, nil
 		}
 	}
@@ -241,7 +234,7 @@ func (c *Console) join(person, group string) {
 }
 
 // account is who a person is here.
-func account(person string) bot.Account { return bot.Account{Platform: platform, User: person} }
+func account(person string) bot.Account { return bot.Account{Platform: adapters.Demo, User: person} }
 
 // fd is the terminal's file descriptor, if there is one to ask.
 func (c *Console) fd() (int, bool) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
@@ -40,10 +41,10 @@ func (c *Console) asking(person string, f bot.Form) []string {
 	}
 	width := 0
 	for _, field := range f.Fields {
-		width = max(width, wide(printable(field.Name)))
+		width = max(width, wide(adapters.Printable(field.Name)))
 	}
 	for _, field := range f.Fields {
-		name := printable(field.Name)
+		name := adapters.Printable(field.Name)
 		lead := name + strings.Repeat(" ", width-wide(name)) + "  "
 		lines = append(lines, c.wrap(lead, strings.Repeat(" ", width+2), describe(field))...)
 		if field.Error != "" {
@@ -145,7 +146,7 @@ func (c *Console) filled(person string, given []bot.Arg) {
 		if shown == "" || strings.ContainsAny(shown, ` "'`) {
 			shown = quoted(shown)
 		}
-		line += " " + printable(p.Name) + "=" + shown
+		line += " " + adapters.Printable(p.Name) + "=" + shown
 	}
 	c.echo(person, line)
 }
@@ -232,7 +233,7 @@ var errGaveUp = errors.New("gave up")
 
 // field asks for one field until it can be sent.
 func (s *session) field(ctx context.Context, person string, f bot.FormField) (string, error) {
-	prompt := indent + printable(f.Name)
+	prompt := indent + adapters.Printable(f.Name)
 	if f.Value != "" && !f.Secret {
 		prompt += " [" + bot.CleanMax(f.Value, echoed) + "]"
 	}

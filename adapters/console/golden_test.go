@@ -3,34 +3,23 @@ package console_test
 import (
 	"bytes"
 	"context"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/console"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
 // golden compares with testdata/NAME.golden. Escape sequences are written as
 // \e there, so that they can be read.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	got = strings.NewReplacer("\x1b", `\e`, "\r\n", "\n").Replace(got)
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
+	adaptertest.Golden(t, name, strings.NewReplacer("\x1b", `\e`, "\r\n", "\n").Replace(got))
 }
 
 // everything is a card with one of each.

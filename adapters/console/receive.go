@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -144,7 +145,7 @@ func (c *Console) press(ctx context.Context, person string, b *button) error {
 		old = c.paint(faint, " (on an old card)")
 	}
 	c.mu.Unlock()
-	c.echo(person, c.paint(bold, person)+" presses ["+strconv.Itoa(b.number)+"] "+printable(b.Label)+old)
+	c.echo(person, c.paint(bold, person)+" presses ["+strconv.Itoa(b.number)+"] "+adapters.Printable(b.Label)+old)
 	p := bot.Press{Key: c.key(), Account: account(person), Place: place, Code: code, Answer: &answer{c: c, person: person}}
 	return c.call(ctx, func(ctx context.Context, h bot.Handler) { h.Press(ctx, p) })
 }
@@ -207,9 +208,9 @@ func (c *Console) key() string {
 	defer c.mu.Unlock()
 	c.requests++
 	if c.opts.Session == "" {
-		return fmt.Sprintf("%s/%d", platform, c.requests)
+		return fmt.Sprintf("%s/%d", adapters.Demo, c.requests)
 	}
-	return fmt.Sprintf("%s/%s/%d", platform, c.opts.Session, c.requests)
+	return fmt.Sprintf("%s/%s/%d", adapters.Demo, c.opts.Session, c.requests)
 }
 
 // echo prints what a person did; what the bot answers stands below it.
@@ -256,8 +257,8 @@ func quoted(text string) string { return strconv.Quote(bot.CleanMax(text, echoed
 func sentence(err error) string {
 	var e *bot.Error
 	if errors.As(err, &e) {
-		return strings.TrimSpace(printable(e.Text) + " " + printable(e.Hint))
+		return strings.TrimSpace(adapters.Printable(e.Text) + " " + adapters.Printable(e.Hint))
 	}
-	text := printable(err.Error())
+	text := adapters.Printable(err.Error())
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/mattn/go-runewidth"
 
@@ -84,7 +83,7 @@ func (c *Console) moved(m *message) block {
 // copied says that a message stands elsewhere too.
 func (c *Console) copied(original *message, p bot.Place) block {
 	return block{kind: remark, group: root(original), joins: true, head: c.headOf(original, ""),
-		lines: fixed(c.indented([]string{c.paint(faint, "(copied to "+printable(p.String())+")")})...)}
+		lines: fixed(c.indented([]string{c.paint(faint, "(copied to "+adapters.Printable(p.String())+")")})...)}
 }
 
 // whispered is a message that one person sees. Secrets stand in it once, and
@@ -108,9 +107,9 @@ func (c *Console) only(person string) string {
 
 // secret shows a secret. It is never wrapped, so that it can be copied whole.
 func (c *Console) secret(s bot.Shown, person string) []string {
-	label := printable(s.Label) + ": "
+	label := adapters.Printable(s.Label) + ": "
 	value := s.Value.Reveal()
-	if quoted := strconv.Quote(value); printable(value) != value {
+	if quoted := strconv.Quote(value); adapters.Printable(value) != value {
 		value = quoted
 	}
 	note := c.paint(faint, "(shown once, to "+person+" only)")
@@ -126,7 +125,7 @@ func (c *Console) file(person string, f bot.File) block {
 	all := strings.Split(text, "\n")
 	lines := []string{
 		c.only(person),
-		fmt.Sprintf("%s: file %s (%s, sent to %s)", c.paint(bold, printable(f.Title)), printable(f.Name), count(len(all), "line"), person),
+		fmt.Sprintf("%s: file %s (%s, sent to %s)", c.paint(bold, adapters.Printable(f.Title)), adapters.Printable(f.Name), count(len(all), "line"), person),
 	}
 	for _, line := range all[:min(len(all), fileLines)] {
 		lines = append(lines, indent+bot.CleanMax(strings.ReplaceAll(line, "`", "'"), 200))
@@ -151,7 +150,7 @@ func (c *Console) headOf(m *message, more string) string {
 	if !c.home(m.ref.Place) {
 		where = m.ref.Place.String()
 	}
-	head := c.paint(bold, printable(where))
+	head := c.paint(bold, adapters.Printable(where))
 	about := m
 	if m.root != nil {
 		about = m.root
@@ -160,7 +159,7 @@ func (c *Console) headOf(m *message, more string) string {
 	case about.op != "":
 		head += " · operation " + about.op
 	case m.root != nil:
-		head += " · " + printable(c.flat(about.card.Title))
+		head += " · " + adapters.Printable(c.flat(about.card.Title))
 	}
 	if m.root != nil {
 		head += " · thread"
@@ -193,7 +192,7 @@ func (c *Console) body(card bot.Card, buttons []*button) []string {
 	if len(card.Mentions) > 0 {
 		names := make([]string, len(card.Mentions))
 		for i, a := range card.Mentions {
-			names[i] = "@" + printable(c.opts.Name(a))
+			names[i] = "@" + adapters.Printable(c.opts.Name(a))
 		}
 		out = append(out, c.wrap("→ ", "  ", strings.Join(names, " "))...)
 	}
@@ -204,11 +203,11 @@ func (c *Console) body(card bot.Card, buttons []*button) []string {
 func (c *Console) fields(fields []bot.Field) []string {
 	width := 0
 	for _, f := range fields {
-		width = max(width, min(wide(printable(f.Label)), c.screen.width/3))
+		width = max(width, min(wide(adapters.Printable(f.Label)), c.screen.width/3))
 	}
 	var out []string
 	for _, f := range fields {
-		label := printable(f.Label)
+		label := adapters.Printable(f.Label)
 		label += strings.Repeat(" ", max(width-wide(label), 0)) + "  "
 		out = append(out, c.wrap(label, strings.Repeat(" ", width+2), f.Value)...)
 	}
@@ -261,7 +260,7 @@ func (c *Console) row(shown []bot.Button, buttons []*button) []string {
 			continue
 		}
 		used[buttons[i]] = true
-		number, label := "["+strconv.Itoa(buttons[i].number)+"]", printable(b.Label)
+		number, label := "["+strconv.Itoa(buttons[i].number)+"]", adapters.Printable(b.Label)
 		size := wide(number + " " + label)
 		if width > 0 && width+3+size > c.room() {
 			lines, line, width = append(lines, line), "", 0
@@ -325,20 +324,6 @@ func sameTable(a, b *bot.Table) bool {
 		return a == b
 	}
 	return a.Empty == b.Empty && slices.Equal(a.Columns, b.Columns) && slices.EqualFunc(a.Rows, b.Rows, slices.Equal)
-}
-
-// printable is text from anywhere without what would move the cursor, change
-// colours, or turn the line around.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\u2028' || r == '\u2029':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
-			return -1
-		}
-		return r
-	}, text)
 }
 
 func count(n int, what string) string {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -117,7 +118,7 @@ func (c *Console) idle(ctx context.Context) error {
 func (c *Console) heading(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.screen.print(block{kind: remark, group: "heading", joins: true, lines: fixed(c.paint(bold, printable(text)))})
+	c.screen.print(block{kind: remark, group: "heading", joins: true, lines: fixed(c.paint(bold, adapters.Printable(text)))})
 }
 
 // direct prints a stage direction.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -41,13 +42,7 @@ const rootKey = "root/"
 
 // CanPost implements bot.Adapter.
 func (c *Console) CanPost(_ context.Context, p bot.Place) error {
-	if p.Direct {
-		return bot.Errorf(bot.Forbidden, "The demo has no private conversation with the bot.").WithHint("Speak in %s.", c.opts.Channel)
-	}
-	if !slices.Contains(c.opts.Platforms, p.Platform) {
-		return bot.Errorf(bot.Forbidden, "The bot is not in %s.", p.String()).WithHint("The demo stands in for %s.", strings.Join(c.opts.Platforms, ", "))
-	}
-	return nil
+	return adapters.DemoPlace(p, c.opts.Channel, c.opts.Platforms)
 }
 
 // Post implements bot.Adapter. The same key in the same place is the same

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/term"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -236,7 +237,7 @@ func (c *Console) editedLines(t *term.Terminal) func(question) (string, error) {
 		}
 		shown := q.prompt
 		if !q.secret {
-			shown += printable(line)
+			shown += adapters.Printable(line)
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -333,17 +334,17 @@ func (c *Console) complete(ctx context.Context) func(line string, pos int, key r
 func (c *Console) listed(found []bot.Choice) []string {
 	column := 0
 	for _, choice := range found {
-		column = max(column, min(seen(printable(choice.Value)), 24))
+		column = max(column, min(seen(adapters.Printable(choice.Value)), 24))
 	}
 	var lines []string
 	for _, choice := range found {
-		lead := printable(choice.Value)
+		lead := adapters.Printable(choice.Value)
 		if choice.Label == "" || choice.Label == choice.Value {
 			lines = append(lines, lead)
 			continue
 		}
 		lead += strings.Repeat(" ", max(column-seen(lead), 0)+2)
-		lines = append(lines, c.wrap(lead, strings.Repeat(" ", min(column+2, c.room()/2)), printable(choice.Label))...)
+		lines = append(lines, c.wrap(lead, strings.Repeat(" ", min(column+2, c.room()/2)), adapters.Printable(choice.Label))...)
 	}
 	return lines
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -149,13 +150,13 @@ func (c *Console) words(text string) [][]piece {
 	}
 	for s := range bot.Spans(text) {
 		if s.Code {
-			add(piece{printable(s.Text), true})
+			add(piece{adapters.Printable(s.Text), true})
 			continue
 		}
 		if !s.Time.IsZero() {
 			s.Text = bot.Flat(bot.At(s.Time), c.now())
 		}
-		for i, word := range strings.Split(printable(s.Text), " ") {
+		for i, word := range strings.Split(adapters.Printable(s.Text), " ") {
 			if i > 0 {
 				words = append(words, nil)
 			}

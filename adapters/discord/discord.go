@@ -99,9 +99,7 @@ type Adapter struct {
 
 	anew    atomic.Uint64 // connections, in the place of another
 	skew    atomic.Int64  // how far Discord's clock is ahead of ours
-	me      atomic.Pointer[self]
-	known   chan struct{} // closed when me is set
-	knowing sync.Once
+	me      *adapters.Self[self]
 	readers sync.WaitGroup
 	handler atomic.Pointer[serving] // of the HTTP mode
 	reached atomic.Bool             // Discord has called, in the HTTP mode
@@ -183,7 +181,7 @@ func New(o Options) (*Adapter, error) {
 		directs: adapters.NewMemory(o.Clock, adapters.Always[string](directsFor)),
 		threads: adapters.NewMemory(o.Clock, adapters.Always[threadState](threadsFor)),
 		edits:   adapters.NewMemory(o.Clock, adapters.Always[time.Time](oldEvery)),
-		known:   make(chan struct{}),
+		me:      adapters.NewSelf[self](o.Clock, "Discord"),
 		why:     "not started",
 		lacking: make(map[string]string),
 	}
@@ -236,7 +234,7 @@ func (a *Adapter) Check(ctx context.Context) error {
 	if me.otherKey(a.opts.PublicKey) {
 		a.log.Warn("DISCORD_PUBLIC_KEY is not the application's public key: copy it anew from the Discord Developer Portal, General Information")
 	}
-	a.meet(me)
+	a.me.Meet(me)
 	return nil
 }
 
@@ -260,33 +258,6 @@ func (a *Adapter) ask(ctx context.Context) (*self, error) {
 		return nil, fmt.Errorf("users/@me: the answer names no bot (is %s Discord?)", a.opts.APIURL)
 	}
 	return &self{app: app.ID, user: user.ID, name: user.Username, public: app.BotPublic, endpoint: app.EndpointURL != "", key: app.VerifyKey}, nil
-}
-
-// meet notes who the bot is.
-func (a *Adapter) meet(me *self) {
-	a.me.Store(me)
-	a.knowing.Do(func() { close(a.known) })
-}
-
-// acquainted waits until Discord has said who the bot is: at a start, posts
-// may be wanted before that.
-func (a *Adapter) acquainted(ctx context.Context) error {
-	if a.me.Load() != nil {
-		return nil
-	}
-	known, err := adapters.Await(ctx, a.clock, a.known, waitResult)
-	if !known && err == nil {
-		err = errors.New("not connected to Discord yet")
-	}
-	return err
-}
-
-// self is who the bot is; zero before Discord said so.
-func (a *Adapter) self() self {
-	if s := a.me.Load(); s != nil {
-		return *s
-	}
-	return self{}
 }
 
 // serving is what the HTTP mode calls while Run runs.
@@ -320,12 +291,10 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 		a.handler.Store(nil)
 	}
 	registering.Wait()
-	stop := a.clock.AfterFunc(graceFor, func() {
+	a.calls.CloseWithin(graceFor, func() {
 		a.log.Warn("calls under way are cut off")
 		cutOff()
 	})
-	a.calls.Close()
-	stop()
 	a.mu.Lock()
 	last := a.conn
 	a.mu.Unlock()
@@ -343,7 +312,7 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 
 // introduced is Check, until it succeeds, ctx ends, or Discord refuses.
 func (a *Adapter) introduced(ctx context.Context) error {
-	return adapters.Introduce(ctx, a.clock, func() bool { return a.me.Load() != nil }, a.Check, func(err error) {
+	return a.me.Introduce(ctx, a.Check, func(err error) {
 		a.log.Warn("discord cannot be reached", "err", err)
 		a.state("cannot reach Discord")
 	})
@@ -355,7 +324,7 @@ func (a *Adapter) Health() bot.Health {
 	defer a.mu.Unlock()
 	h := bot.Health{Name: platform, OK: a.connected(), Text: a.why, Since: a.since, Fatal: true}
 	if h.OK {
-		me := a.self()
+		me := a.me.Get()
 		h.Text = "connected as " + cmp.Or(me.name, me.user)
 		if a.opts.PublicKey != nil && !me.endpoint && !a.reached.Load() { // ready all the same: Discord tries an address before it takes it
 			h.Text = "waits to be called as " + cmp.Or(me.name, me.user) + ": the application has no Interactions Endpoint URL"

@@ -28,7 +28,7 @@ func (a *Adapter) Checks(n bot.Needs) []bot.Check {
 		once.Do(func() {
 			var me *self
 			if me, failed = a.ask(ctx); failed == nil {
-				a.meet(me)
+				a.me.Meet(me)
 			}
 		})
 		return failed
@@ -44,13 +44,13 @@ func (a *Adapter) Checks(n bot.Needs) []bot.Check {
 			if err := ask(ctx); err != nil {
 				return "", unreachable(err)
 			}
-			return bot.Clean("is of " + a.self().name), nil
+			return bot.Clean("is of " + a.me.Get().name), nil
 		}},
 		{Name: "Discord application", Run: func(ctx context.Context) (string, error) {
 			if err := known(ctx); err != nil {
 				return "", err
 			}
-			return a.self().settings(a.opts.PublicKey)
+			return a.me.Get().settings(a.opts.PublicKey)
 		}},
 	}
 	for _, id := range a.opts.Guilds {
@@ -95,7 +95,7 @@ func (s self) settings(key ed25519.PublicKey) (string, error) {
 // examineServer looks whether the bot was added to a server with both scopes.
 func (a *Adapter) examineServer(ctx context.Context, id string) (string, error) {
 	if _, err := a.guilds.Refresh(ctx, id, a.lookGuild(id)); err != nil {
-		return "", fmt.Errorf("cannot be read (%w): add the bot to it: %s", adapters.Quiet(err), InviteURL(a.self().app))
+		return "", fmt.Errorf("cannot be read (%w): add the bot to it: %s", adapters.Quiet(err), InviteURL(a.me.Get().app))
 	}
 	wanted, err := Command(a.opts.Catalogue)
 	if err != nil {
@@ -104,7 +104,7 @@ func (a *Adapter) examineServer(ctx context.Context, id string) (string, error) 
 	there, same, err := a.registered(ctx, id, wanted)
 	switch {
 	case status(err) == http.StatusForbidden:
-		return "", fmt.Errorf("the bot is in it without the scope applications.commands, so it can have no /%s: open %s", commandName, InviteURL(a.self().app))
+		return "", fmt.Errorf("the bot is in it without the scope applications.commands, so it can have no /%s: open %s", commandName, InviteURL(a.me.Get().app))
 	case err != nil:
 		return "", fmt.Errorf("its commands cannot be read: %w", adapters.Quiet(err))
 	case there == nil:

@@ -30,7 +30,7 @@ func (f *fake) deliver(in *interaction) {
 func (f *fake) hookAnswer(in *interaction, w *httptest.ResponseRecorder) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	defer f.changed()
+	defer f.news.Tell()
 	if w.Code != http.StatusOK {
 		f.hookSaid = append(f.hookSaid, w.Code)
 		in.unheard = true

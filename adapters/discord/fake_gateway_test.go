@@ -95,7 +95,7 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 		l.say(object{"op": 10, "d": object{"heartbeat_interval": f.beat.Milliseconds()}, "s": nil, "t": nil})
 	}
 	stop := f.deadline(l)
-	f.changed()
+	f.news.Tell()
 	f.mu.Unlock()
 	for {
 		_, data, err := ws.ReadMessage()
@@ -104,7 +104,7 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 		}
 		f.mu.Lock()
 		f.hears(l, data, strings.HasPrefix(r.URL.Path, "/resume"))
-		f.changed()
+		f.news.Tell()
 		f.mu.Unlock()
 	}
 	_ = ws.Close()
@@ -113,7 +113,7 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	stop()
 	f.ends(l)
-	f.changed()
+	f.news.Tell()
 	f.mu.Unlock()
 }
 

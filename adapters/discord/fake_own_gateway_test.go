@@ -30,7 +30,7 @@ type line struct {
 
 func (f *fake) dialGateway(t *testing.T, path string) *line {
 	t.Helper()
-	d := websocket.Dialer{NetDialContext: f.lis.dial}
+	d := websocket.Dialer{NetDialContext: f.lis.Dial}
 	ws, _, err := d.DialContext(t.Context(), f.gatewayURL(path)+"/?v=10&encoding=json", nil)
 	require.NoError(t, err)
 	l := &line{ws, t}
@@ -287,7 +287,7 @@ func (b *bench) gatewaySession(t *testing.T) *discordgo.Session {
 	s, err := discordgo.New("Bot " + botToken)
 	require.NoError(t, err)
 	s.Client = &http.Client{Transport: toDouble{b.http.Transport, b.base}}
-	s.Dialer = &websocket.Dialer{NetDialContext: b.lis.dial}
+	s.Dialer = &websocket.Dialer{NetDialContext: b.lis.Dial}
 	s.Identify.Intents = 0
 	s.ShouldReconnectOnError = false
 	s.LogLevel = -1

@@ -69,7 +69,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	w, c := &witness{TB: t}, &still{now: time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC)}
 	f := newFake(w, c)
-	transport := &http.Transport{DialContext: f.lis.dial}
+	transport := &http.Transport{DialContext: f.lis.Dial}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &bench{f, w, c, &http.Client{Transport: transport}, "Bot " + botToken}
 }

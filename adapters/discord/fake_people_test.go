@@ -42,7 +42,7 @@ func (f *fake) did(kind int, who string, ch *channel, data object, source *messa
 	f.serial++
 	d := &deed{f, in, f.serial}
 	f.deliver(in)
-	f.changed()
+	f.news.Tell()
 	return d
 }
 
@@ -247,7 +247,7 @@ func (f *fake) deletes(id string) bool {
 	for _, m := range f.messages {
 		if m.id == id && !m.deleted {
 			f.drop(m)
-			f.changed()
+			f.news.Tell()
 			return true
 		}
 	}
@@ -258,6 +258,6 @@ func (f *fake) deletes(id string) bool {
 func (f *fake) says(who, channel, text string) *message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	defer f.changed()
+	defer f.news.Tell()
 	return f.keep(&message{channel: channel, author: who, text: text})
 }

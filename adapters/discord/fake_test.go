@@ -2,7 +2,6 @@ package discord_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/bot"
 )
 
@@ -63,8 +63,8 @@ func userID(person string) string {
 type fake struct {
 	tb     testing.TB
 	clock  bot.Clock
-	lis    *pipes // nil: over TCP
-	base   string // its address, such as http://discord.test
+	lis    *adaptertest.Pipes // nil: over TCP
+	base   string             // its address, such as http://discord.test
 	schema *schema
 	srv    *http.Server
 	ended  sync.WaitGroup
@@ -77,8 +77,7 @@ type fake struct {
 	interactions map[string]*interaction
 	modals       map[string]*modal // open, by user
 	buckets      map[string]*bucket
-	faults       map[string][]fault
-	always       map[string]fault // faults that stay
+	faults       adaptertest.Faults[*call]
 	calls        map[string][]time.Time
 	bodies       map[string][]object
 	unpaced      bool // nobody counts calls
@@ -88,13 +87,12 @@ type fake struct {
 	endpointURL  string // the application's Interactions Endpoint URL
 	public       bool   // anybody may add the bot
 	serial       uint64
-	news         chan struct{} // closed at the next change
+	news         adaptertest.News
 	gateway
 	endpoint
 }
 
-// fault goes wrong instead of a call. handled tells that it wrote the answer.
-type fault func(w http.ResponseWriter, r *call) (handled bool)
+type fault = adaptertest.Fault[*call]
 
 // call is one request on its way.
 type call struct {
@@ -115,37 +113,6 @@ type answer struct {
 	body   any
 }
 
-// pipes are listeners and connections without a network.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-p.done:
-		return nil, &net.OpError{Op: "dial", Err: net.ErrClosed}
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // bubble is the clock of a synctest bubble, where it is 2000 and Discord, whose
 // IDs hold times, does not exist yet: there it is 26 years later.
 type bubble struct{ bot.SystemClock }
@@ -153,7 +120,7 @@ type bubble struct{ bot.SystemClock }
 func (bubble) Now() time.Time { return time.Now().AddDate(26, 0, 0) }
 
 func newFake(tb testing.TB, clock bot.Clock) *fake {
-	lis := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	lis := adaptertest.NewPipes()
 	f := newFakeOn(tb, clock, lis, "http://discord.test")
 	f.lis = lis
 	return f
@@ -162,9 +129,9 @@ func newFake(tb testing.TB, clock bot.Clock) *fake {
 // newFakeOn is a double that serves connections of lis.
 func newFakeOn(tb testing.TB, clock bot.Clock, lis net.Listener, base string) *fake {
 	f := &fake{
-		tb: tb, clock: clock, base: base, schema: newSchema(tb), news: make(chan struct{}),
+		tb: tb, clock: clock, base: base, schema: newSchema(tb),
 		interactions: make(map[string]*interaction), modals: make(map[string]*modal), buckets: make(map[string]*bucket),
-		faults: make(map[string][]fault), always: make(map[string]fault), calls: make(map[string][]time.Time), bodies: make(map[string][]object),
+		calls: make(map[string][]time.Time), bodies: make(map[string][]object),
 		edits:   make(map[string]int),
 		gateway: gateway{beat: 41250 * time.Millisecond, sessions: make(map[string]*session)},
 	}
@@ -200,54 +167,19 @@ func (f *fake) close() {
 func (f *fake) next(route string, faults ...fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.faults[route] = append(f.faults[route], faults...)
+	f.faults.Next(route, faults...)
 }
 
 // stays makes all calls of a route go wrong; nil: no longer.
 func (f *fake) stays(route string, wrong fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.always, route)
-	if wrong != nil {
-		f.always[route] = wrong
-	}
-}
-
-// changed tells who waits that something is new. The caller holds mu.
-func (f *fake) changed() {
-	close(f.news)
-	f.news = make(chan struct{})
+	f.faults.Stays(route, wrong)
 }
 
 // await waits until cond, which is called with mu held, is true.
 func (f *fake) await(within time.Duration, cond func() bool) bool {
-	late := time.NewTimer(within)
-	defer late.Stop()
-	for {
-		f.mu.Lock()
-		ok, news := cond(), f.news
-		f.mu.Unlock()
-		if ok {
-			return true
-		}
-		select {
-		case <-news:
-		case <-late.C:
-			return false
-		}
-	}
-}
-
-func (f *fake) take(route string) fault {
-	if always := f.always[route]; always != nil {
-		return always
-	}
-	if len(f.faults[route]) == 0 {
-		return nil
-	}
-	first := f.faults[route][0]
-	f.faults[route] = f.faults[route][1:]
-	return first
+	return f.news.Await(&f.mu, within, cond)
 }
 
 // refuse answers with a code of Discord's.
@@ -351,7 +283,7 @@ func (f *fake) api(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	defer f.changed()
+	defer f.news.Tell()
 	f.calls[c.route] = append(f.calls[c.route], f.clock.Now())
 	f.bodies[c.route] = append(f.bodies[c.route], c.body)
 	if problems := f.schema.request(r.Method, path, r.URL.Query(), raw); len(problems) > 0 {
@@ -365,7 +297,7 @@ func (f *fake) api(w http.ResponseWriter, r *http.Request) {
 		reply(w, answer{http.StatusUnauthorized, object{"message": "401: Unauthorized", "code": 0}})
 		return
 	}
-	if wrong := f.take(c.route); wrong != nil && wrong(w, c) {
+	if wrong := f.faults.Take(c.route); wrong != nil && wrong(w, c) {
 		return
 	}
 	if !f.pace(w, c) {

@@ -85,7 +85,7 @@ func (a *Adapter) search(ctx context.Context, p bot.Place, c bot.Card) (ref bot.
 	says := []string{m.text(), m.simple().text(), m.bare().text()}
 	for _, s := range slices.Backward(all) {
 		text := s.text()
-		if s.Author.ID != a.self().user || !snowflake.MatchString(s.ID) {
+		if s.Author.ID != a.me.Get().user || !snowflake.MatchString(s.ID) {
 			continue
 		}
 		text, _, _ = strings.Cut(text, "\n"+smallMark+noThreadHere)

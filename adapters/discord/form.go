@@ -164,7 +164,7 @@ func optionChoice(c bot.Choice, kind bot.Type) (*discordgo.ApplicationCommandOpt
 	if c.Value == "" || size(c.Value) > maxOptionText {
 		return nil, false
 	}
-	out := &discordgo.ApplicationCommandOptionChoice{Name: adapters.Truncate(strings.TrimSpace(visible(bot.Flat(c.Label, time.Time{}))), maxOptionText), Value: c.Value}
+	out := &discordgo.ApplicationCommandOptionChoice{Name: adapters.Truncate(strings.TrimSpace(adapters.Visible(bot.Flat(c.Label, time.Time{}))), maxOptionText), Value: c.Value}
 	if out.Name == "" {
 		out.Name = c.Value
 	} else if !strings.Contains(out.Name, c.Value) && size(c.Value)+size(out.Name)+3 <= maxOptionText {

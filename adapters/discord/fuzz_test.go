@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/discord"
 	"hosterbot/bot"
 )
@@ -65,7 +66,7 @@ func FuzzCard(f *testing.F) {
 		}
 		v := discord.Rendered(c, noon)
 		proper(t, v)
-		raw := indented(t, v)
+		raw := adaptertest.Indented(t, v)
 		require.True(t, utf8.ValidString(raw))
 		require.NotContains(t, strings.ReplaceAll(str(generic(t, v)["content"]), "`@everyone`", ""), "@everyone")
 		simple, bare := discord.Plainer(c, noon)

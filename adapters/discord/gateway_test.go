@@ -1,11 +1,9 @@
 package discord_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"maps"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,63 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/adapters"
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/discord"
 	"hosterbot/bot"
 )
 
 // stub is a bot that does what a test says.
-type stub struct {
-	handle   func(context.Context, bot.Request)
-	press    func(context.Context, bot.Press)
-	submit   func(context.Context, bot.Submission)
-	complete func(bot.Completion) []bot.Choice
-}
-
-func (s *stub) Handle(ctx context.Context, r bot.Request) {
-	if s.handle != nil {
-		s.handle(ctx, r)
-	}
-}
-
-func (s *stub) Press(ctx context.Context, p bot.Press) {
-	if s.press != nil {
-		s.press(ctx, p)
-	}
-}
-
-func (s *stub) Submit(ctx context.Context, f bot.Submission) {
-	if s.submit != nil {
-		s.submit(ctx, f)
-	}
-}
-
-func (s *stub) Complete(_ context.Context, c bot.Completion) []bot.Choice {
-	if s.complete == nil {
-		return nil
-	}
-	return s.complete(c)
-}
+type stub = adaptertest.Stub
 
 func replies(card bot.Card) *stub {
-	return &stub{handle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, card) }}
-}
-
-// journal is a log that can be read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
+	return &stub{OnHandle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, card) }}
 }
 
 // scene is an adapter that runs, between a double and a bot, on a clock that
@@ -78,7 +29,7 @@ type scene struct {
 	*fake
 	t     *testing.T
 	a     *discord.Adapter
-	log   *journal
+	log   *adaptertest.Journal
 	ended chan error
 	stop  context.CancelFunc
 }
@@ -97,7 +48,7 @@ func play(t *testing.T, h bot.Handler, test func(s *scene), prepare ...func(*fak
 
 // start begins a scene without waiting for anything.
 func start(t *testing.T, h bot.Handler, prepare ...func(*fake, *discord.Options)) *scene {
-	f, log := newFake(t, bubble{}), &journal{}
+	f, log := newFake(t, bubble{}), &adaptertest.Journal{}
 	o := f.options(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	for _, p := range prepare {
 		p(f, &o)
@@ -320,7 +271,7 @@ func TestAnEmptyQuotaOfSessionsIsWaitedFor(t *testing.T) {
 
 func TestWhatIsNotUnderstoodHoldsNothingUp(t *testing.T) {
 	panics := true
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		if panics {
 			panics = false
 			panic("a mistake")
@@ -344,7 +295,7 @@ func TestWhatIsNotUnderstoodHoldsNothingUp(t *testing.T) {
 
 func TestWhatComesTooLateOrTwiceDoesNotRun(t *testing.T) {
 	var runs int
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		runs++
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
 	}}
@@ -400,7 +351,7 @@ func TestAnIDThatTellsNoTime(t *testing.T) {
 }
 
 func TestTheLogHoldsNoTokenWhateverGoesWrong(t *testing.T) {
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Ack(ctx)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
 	}}

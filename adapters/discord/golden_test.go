@@ -1,12 +1,9 @@
 package discord_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -14,41 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/adapters"
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/discord"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// noon is when all cards are rendered.
-var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
-}
-
-func indented(t *testing.T, v any) string {
-	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	require.NoError(t, e.Encode(v))
-	return b.String()
-}
+var noon = adaptertest.Noon
 
 func generic(t *testing.T, v any) map[string]any {
 	t.Helper()
 	var out map[string]any
-	require.NoError(t, json.Unmarshal([]byte(indented(t, v)), &out))
+	require.NoError(t, json.Unmarshal([]byte(adaptertest.Indented(t, v)), &out))
 	return out
 }
 
@@ -56,7 +30,7 @@ func generic(t *testing.T, v any) map[string]any {
 // that stand in its text alone.
 func proper(t *testing.T, v any) {
 	t.Helper()
-	require.Empty(t, newSchema(t).request("POST", "/channels/400000000000000001/messages", nil, []byte(indented(t, v))))
+	require.Empty(t, newSchema(t).request("POST", "/channels/400000000000000001/messages", nil, []byte(adaptertest.Indented(t, v))))
 	m := generic(t, v)
 	require.LessOrEqual(t, discord.Size(str(m["content"])), 2000)
 	all, something := 0, str(m["content"]) != ""
@@ -91,7 +65,7 @@ func seen(t *testing.T, c bot.Card) string {
 	t.Helper()
 	v := discord.Rendered(c, noon)
 	proper(t, v)
-	return layoutOf(generic(t, v)) + "\n---- message\n" + indented(t, v)
+	return layoutOf(generic(t, v)) + "\n---- message\n" + adaptertest.Indented(t, v)
 }
 
 var unescape = strings.NewReplacer(`\\`, `\`, `\*`, "*", `\_`, "_", `\~`, "~", `\|`, "|", "\\`", "`", `\<`, "<", `\>`, ">", `\[`, "[", `\]`, "]", `\:`, ":", `\#`, "#", `\-`, "-", `\+`, "+", "**", "")
@@ -135,73 +109,36 @@ func discordAccount(user string) bot.Account {
 }
 
 func TestCardsLookRight(t *testing.T) {
-	buttons := func(labels ...string) []bot.Button {
-		out := make([]bot.Button, len(labels))
-		for i, l := range labels {
-			out[i] = bot.Button{Label: l, Code: "v1:17:" + strings.ToLower(strings.Fields(l)[0]) + ":5f3a"}
-			switch l {
-			case "Approve", "Reveal":
-				out[i].Style = bot.Primary
-			case "Deny", "Confirm":
-				out[i].Style = bot.Danger
-			}
-		}
-		return out
-	}
-	fields := []bot.Field{
-		{Label: "Size", Value: "2 cores · 2 GiB · 20 GiB"}, {Label: "IPs", Value: bot.Code("203.0.113.9")}, {Label: "Template", Value: "debian-12"},
-		{Label: "Last backup", Value: bot.At(noon.Add(-26 * time.Hour))}, {Label: "Is lost", Value: "All data on its disk, and its address"},
-	}
 	list := &bot.Table{
 		Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "State"}, {Name: "Cores", Right: true}, {Name: "Memory", Right: true}},
 		Rows: [][]string{
 			{bot.Code("4001"), "web-1", "running", "2", "2 GiB"}, {bot.Code("4002"), "db_1 <main> & more", "running", "8", "16 GiB"}, {bot.Code("4009"), "cache-1", "stopped", "2", "2 GiB"},
 		},
 	}
-	wide := &bot.Table{Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "Description"}}, Rows: [][]string{{bot.Code("7"), "big", strings.Repeat("a long description ", 8)}, {bot.Code("8"), "", "short"}}}
-	for name, c := range map[string]bot.Card{
-		"confirm": {Op: 17, Tone: bot.Warn, Title: "Delete VM " + bot.Code("4009") + " (cache-1)?", Fields: fields,
-			Lines: []string{"After Confirm it asks you to type " + bot.Code("4009") + ", asks for a reason and needs 1 approval of leads."},
-			Notes: []string{"Operation 17. Nothing happens unless you confirm, until " + bot.At(noon.Add(10*time.Minute)) + "."}, Buttons: buttons("Confirm", "Cancel")},
-		"confirmed": {Op: 17, Tone: bot.Good, Title: "Confirmed: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Needs 1 approval of leads. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
-			Notes: []string{"Operation 17 goes on in the channel."}},
-		"waiting": {Op: 17, Tone: bot.Busy, Title: "Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Waits for the delay that the policy asks for, until " + bot.At(noon.Add(10*time.Minute)) + "."},
-			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Approved by", Value: "ben and cho"}), Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Deny", "Cancel")},
+	cards := adaptertest.Cards(discordAccount("118200000000000077"), discordAccount("118200000000000088"))
+	maps.Copy(cards, map[string]bot.Card{
 		"unknown": {Op: 17, Tone: bot.Warn, Title: "Outcome unknown: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"No answer came, so nobody knows whether it was done. It is not sent again."},
-			Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Resolve")},
-		"person": {Op: 17, Tone: bot.Warn, Title: "A person has to look. No answer came. No read tells whether it was done.", Mentions: []bot.Account{discordAccount("118200000000000077"), discordAccount("118200000000000088")},
-			Lines: []string{"Look at the provider's side, then press Resolve, or: " + bot.Code("op resolve 17 done|not-done|unsure --reason ...")}},
+			Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}, Buttons: adaptertest.Buttons("Resolve")},
 		"invalidated": {Op: 17, Tone: bot.Warn, Title: "Invalidated: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"The target has changed since it was approved: IPs were " + bot.Code("203.0.113.9") + ", and are " + bot.Code("203.0.113.77") + ". Nothing was done."},
-			Notes: []string{"Operation 17, asked by ana.", "No thread here: the bot lacks the permission Create Public Threads. How it goes on is shown in this message."}, Buttons: buttons("Try again")},
-		"incident": {Tone: bot.Warn, Title: "Network incident of VM " + bot.Code("4002") + " (shop)", Lines: []string{"It goes on."},
-			Fields: []bot.Field{{Label: "Types", Value: "NTP Amplification, DNS Amplification"}, {Label: "Host", Value: "203.0.113.6"}, {Label: "Start", Value: "2026-03-02 11:49:00"}, {Label: "Impact", Value: "412330112"}, {Label: "Direction", Value: "1"}},
-			Notes: []string{"Times, impact and direction are as the provider sends them: it documents no time zone and no unit. All of them: " + bot.Code("vm incidents 4002") + ".",
-				"Incident " + bot.Code("215486") + " of VM " + bot.Code("4002") + ", seen since " + bot.At(noon) + "."}},
+			Notes: []string{"Operation 17, asked by ana.", "No thread here: the bot lacks the permission Create Public Threads. How it goes on is shown in this message."}, Buttons: adaptertest.Buttons("Try again")},
 		"wrong": adapters.WayBack(bot.Form{Title: "Delete VM 4009", Fields: []bot.FormField{{Label: "Reason", Value: "old"}, {Label: "Type 4009", Error: "That is not 4009. Look again at what you are about to do."}}}, "form:KEY"),
 		"help": {Title: bot.Code("vm") + " has these commands", Table: &bot.Table{Columns: []bot.Column{{Name: "Command"}, {Name: "Does"}}, Rows: [][]string{
 			{bot.Code("vm list [--state STATE] [--template TEMPLATE]"), "List your VMs with their state, size and load"}, {bot.Code("vm show VM"), "Show a VM: size, IPs, load, memory, traffic, incidents"}}}},
 		"pending": {Op: 17, Tone: bot.Warn, Title: "ana asks: Delete VM " + bot.Code("4009") + " (cache-1)",
 			Lines:  []string{"Needs 2 approvals of leads; cho has approved. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
-			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Reason", Value: "INC-42 @everyone <@118200000000000077> *now*"}), Notes: []string{"Operation 17, asked by ana."},
+			Fields: append(adaptertest.Fields(), bot.Field{Label: "Reason", Value: "INC-42 @everyone <@118200000000000077> *now*"}), Notes: []string{"Operation 17, asked by ana."},
 			Mentions: []bot.Account{discordAccount("118200000000000078"), {User: "dia"}, {Platform: "slack", Team: "T02OTHER", User: "U12EVE"}, discordAccount("1>x")},
-			Buttons:  buttons("Approve", "Deny", "Back up first", "Cancel")},
-		"progress": {Op: 17, Tone: bot.Busy, Title: "Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Removing the disk"},
-			Bar: &bot.Bar{Fraction: 0.6, Word: "executing", Elapsed: 54 * time.Second, Expected: 90 * time.Second}, Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}},
-		"end": {Op: 17, Tone: bot.Good, Title: "Done: Delete VM " + bot.Code("4009") + " (cache-1)", Fields: []bot.Field{{Label: "Took", Value: "1 min 31 s"}, {Label: "Approved by", Value: "ben and cho"}},
-			Notes: []string{"Operation 17, asked by ana."}, Mentions: []bot.Account{discordAccount("118200000000000077")}},
-		"failed": {Op: 18, Tone: bot.Bad, Title: "Failed: Stop VM " + bot.Code("4003"), Lines: []string{"The provider refused: 0xee: node is in maintenance", "This code is not in the provider's documentation. Its support can say what it means."}, Notes: []string{"Operation 18, asked by ana."}, Buttons: buttons("Try again")},
-		"denied": {Tone: bot.Bad, Title: "Not allowed: " + bot.Code("vm reboot"), Lines: []string{"The rule prod-stays denies 'vm reboot' on vm/4001 to you.", "“Production. Ask a lead.”"}, Notes: []string{"Decided by deny " + bot.Code("prod-stays") + " (policies.yaml:41). Nothing was done."}},
-		"table":  {Title: "3 VMs", Table: list, Notes: []string{"Rows 1 to 3 of 42."}, Buttons: buttons("Share", "Next", "As a file")},
-		"empty":  {Title: "0 VMs", Table: &bot.Table{Columns: list.Columns, Empty: "There is nothing that you may see."}},
-		"wide":   {Title: "2 servers", Table: wide},
+			Buttons:  adaptertest.Buttons("Approve", "Deny", "Back up first", "Cancel")},
+		"table": {Title: "3 VMs", Table: list, Notes: []string{"Rows 1 to 3 of 42."}, Buttons: adaptertest.Buttons("Share", "Next", "As a file")},
+		"empty": {Title: "0 VMs", Table: &bot.Table{Columns: list.Columns, Empty: "There is nothing that you may see."}},
 		"secret": {Title: "VM " + bot.Code("4001"), Secrets: []bot.Shown{{Label: "Password", Value: secret.New("hunter2<&>")}, {Label: "Odd one", Value: secret.New("a```b*")},
 			{Label: "Open console", Value: secret.New("https://console.example/?token=1&x=2"), Link: true}, {Label: "Nothing"},
 			{Label: "Long link", Value: secret.New("https://console.example/" + strings.Repeat("x", 600)), Link: true}, {Label: "Odd link", Value: secret.New("https://console.example/a)b" + strings.Repeat("x", 600)), Link: true}}, Notes: []string{"Only you see this."}},
 		"long": {Title: strings.Repeat("title ", 200), Lines: []string{strings.Repeat("word & ", 3000)}, Fields: []bot.Field{{Label: "Reason", Value: "kept"}, {Label: "Story", Value: strings.Repeat("so ", 900)}}, Table: list,
 			Buttons: []bot.Button{{Label: strings.Repeat("label ", 20), Code: "v1:1:x:n"}}},
-		"nothing": {},
-	} {
-		t.Run(name, func(t *testing.T) { golden(t, name, seen(t, c)) })
+	})
+	for name, c := range cards {
+		t.Run(name, func(t *testing.T) { adaptertest.Golden(t, name, seen(t, c)) })
 	}
 }
 
@@ -230,7 +167,7 @@ func asForm(t *testing.T, f bot.Form) map[string]any {
 	t.Helper()
 	v, err := discord.Modal(f, noon)
 	require.NoError(t, err)
-	body := indented(t, map[string]any{"type": 9, "data": v})
+	body := adaptertest.Indented(t, map[string]any{"type": 9, "data": v})
 	require.Empty(t, newSchema(t).request("POST", "/interactions/900000000000000001/token/callback", nil, []byte(body)))
 	m := generic(t, v)
 	require.LessOrEqual(t, len(list(m["components"])), 5)
@@ -245,8 +182,8 @@ func TestFormsLookRight(t *testing.T) {
 		{Name: "password", Label: "SSH root password", Secret: true, Required: true, Value: "canary", MaxLen: 200},
 	}}
 	m := asForm(t, f)
-	require.NotContains(t, indented(t, m), "canary")
-	golden(t, "form", indented(t, m))
+	require.NotContains(t, adaptertest.Indented(t, m), "canary")
+	adaptertest.Golden(t, "form", adaptertest.Indented(t, m))
 
 	many := bot.FormField{Name: "vm", Label: strings.Repeat("l", 45), Value: "2"}
 	for i := range 150 {
@@ -265,8 +202,8 @@ func TestAFormOfManyFieldsKeepsThoseThatAreNeeded(t *testing.T) {
 		f.Fields = append(f.Fields, bot.FormField{Name: fmt.Sprint("f", i), Label: fmt.Sprint("Field ", i), Required: i >= 3})
 	}
 	m := asForm(t, f)
-	require.NotContains(t, indented(t, m), "value-f0")
-	require.Contains(t, indented(t, m), "value-f7")
+	require.NotContains(t, adaptertest.Indented(t, m), "value-f0")
+	require.Contains(t, adaptertest.Indented(t, m), "value-f7")
 	f.Fields[0].Required = true
 	_, err := discord.Modal(f, noon)
 	require.Error(t, err)
@@ -276,8 +213,8 @@ func TestPlainerMessagesFit(t *testing.T) {
 	simple, bare := discord.Plainer(bot.Card{Title: strings.Repeat("a & b < ", 2000), Buttons: []bot.Button{{Label: "Show", Code: "c"}}}, noon)
 	proper(t, simple)
 	proper(t, bare)
-	require.Contains(t, indented(t, simple), "cut")
-	require.Contains(t, indented(t, bare), "op show")
+	require.Contains(t, adaptertest.Indented(t, simple), "cut")
+	require.Contains(t, adaptertest.Indented(t, bare), "op show")
 }
 
 func TestTextFromOutsideIsText(t *testing.T) {

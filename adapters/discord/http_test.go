@@ -47,7 +47,7 @@ func TestDiscordCallsTheBot(t *testing.T) {
 }
 
 func TestASlowAnswerIsAcknowledgedInTheRequest(t *testing.T) {
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = bot.SystemClock{}.Sleep(ctx, 10*time.Second)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
 	}}
@@ -97,7 +97,7 @@ func TestTheEndpointTakesWhatDiscordSigned(t *testing.T) {
 
 func TestARequestThatComesTwiceRunsOnce(t *testing.T) {
 	ran := make(chan string, 4)
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		ran <- r.Key
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
 	}}

@@ -27,8 +27,8 @@ func TestWhatHangsIsAcknowledgedWithinASecond(t *testing.T) {
 		_ = to.Reply(ctx, bot.Card{Title: "Heard"})
 	}
 	h := &stub{
-		handle: func(ctx context.Context, r bot.Request) { hang(ctx, r.Answer) },
-		press:  func(ctx context.Context, p bot.Press) { hang(ctx, p.Answer) },
+		OnHandle: func(ctx context.Context, r bot.Request) { hang(ctx, r.Answer) },
+		OnPress:  func(ctx context.Context, p bot.Press) { hang(ctx, p.Answer) },
 	}
 	button := bot.Card{Title: "Press", Buttons: []bot.Button{{Label: "Go", Code: "v1:1:go:n"}}}
 	for name, begin := range map[string]func(s *scene) *deed{
@@ -68,7 +68,7 @@ func TestWhatHangsIsAcknowledgedWithinASecond(t *testing.T) {
 // and is served again afterwards.
 func TestTooMuchIsToldAtOnce(t *testing.T) {
 	var let chan struct{} // of the bubble
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Ack(ctx)
 		<-let
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
@@ -114,7 +114,7 @@ func TestAFirstAnswerThatIsLost(t *testing.T) {
 // one that the bot was not added to is told of, and tried again.
 func TestEachServerHasItsCommand(t *testing.T) {
 	heard := make(chan bot.Request, 4)
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		heard <- r
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
 	}}

@@ -113,7 +113,7 @@ func (a *Adapter) member(ctx context.Context, guild, user string) (member, error
 // Member implements bot.Adapter: who has a role, by the IDs of the role and
 // its guild. A role of the same name elsewhere is another one.
 func (a *Adapter) Member(ctx context.Context, g bot.Group, accounts []bot.PolicyAccount) (bot.Membership, error) {
-	if err := a.acquainted(ctx); err != nil {
+	if err := a.me.Wait(ctx, waitResult); err != nil {
 		return bot.MemberUnknown, err
 	}
 	guild, role, ok := strings.Cut(g.ID, "/")
@@ -179,11 +179,11 @@ func (a *Adapter) look(id string) func(context.Context) (channel, error) {
 		if err != nil {
 			return channel{}, err
 		}
-		me, err := a.member(ctx, c.GuildID, a.self().user)
+		me, err := a.member(ctx, c.GuildID, a.me.Get().user)
 		if err != nil {
 			return channel{}, err
 		}
-		out.perms = permissions(g, me.roles, c.GuildID, a.self().user, c.Overwrites)
+		out.perms = permissions(g, me.roles, c.GuildID, a.me.Get().user, c.Overwrites)
 		return out, nil
 	}
 }
@@ -287,7 +287,7 @@ func (c *channel) noThread() string {
 // CanPost implements bot.Adapter. A no is asked for again each time, so that
 // a permission works at once.
 func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
-	if err := a.acquainted(ctx); err != nil {
+	if err := a.me.Wait(ctx, waitResult); err != nil {
 		return bot.Errorf(bot.Unavailable, "The bot is not connected to Discord yet. Try again in a minute.").Because(err)
 	}
 	if p.Platform != platform || !p.Direct && !a.serves(p.Team) {

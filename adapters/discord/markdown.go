@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"hosterbot/adapters"
 	"hosterbot/bot"
@@ -32,16 +30,6 @@ func size(text string) int {
 	return n
 }
 
-// visible takes out what no chat shows: control characters but line breaks.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && unicode.IsControl(r) || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, text)
-}
-
 // escape makes text safe where markdown is read: it shows as it is. @everyone
 // gets an invisible character, since a backslash does not stop it; it is not
 // pinged either way.
@@ -49,7 +37,7 @@ func escape(text string) string {
 	var b strings.Builder
 	b.Grow(len(text) + len(text)/8)
 	start := true
-	text = visible(text)
+	text = adapters.Visible(text)
 	for i, r := range text {
 		switch {
 		case r == ':' && spaceNext(text[i+1:]): // ends a word, and begins nothing
@@ -76,7 +64,7 @@ func markup(text string) string {
 		case !s.Time.IsZero():
 			b.WriteString(moment(s.Time))
 		case s.Code:
-			if code := strings.ReplaceAll(visible(s.Text), "\n", " "); strings.TrimSpace(code) != "" {
+			if code := strings.ReplaceAll(adapters.Visible(s.Text), "\n", " "); strings.TrimSpace(code) != "" {
 				b.WriteString("`" + strings.ReplaceAll(code, "`", "'") + "`")
 			}
 		default:
@@ -100,18 +88,12 @@ func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
 // cutTo is a card's text whose markup has at most most characters. What is
 // cut is said.
-func cutTo(text string, most int) string {
-	for n := most; ; n = n * 2 / 3 {
-		if short := markup(adapters.Truncate(text, n)); size(short) <= most {
-			return short
-		}
-	}
-}
+func cutTo(text string, most int) string { return adapters.Fit(text, most, size, markup) }
 
 // flat is a card's text where nothing is formatted, such as a label, in at
 // most most characters; other, where there is nothing to see.
 func flat(text, other string, most int, now time.Time) string {
-	text = visible(bot.Flat(text, now))
+	text = adapters.Visible(bot.Flat(text, now))
 	for n := most; ; n = n * 2 / 3 {
 		short := adapters.Truncate(text, n)
 		switch {

@@ -151,7 +151,7 @@ func TestBucketsAreFreed(t *testing.T) {
 // TestOneSlowAnswerHoldsUpNoOthers: the library holds one lock for the edits of
 // all answers.
 func TestOneSlowAnswerHoldsUpNoOthers(t *testing.T) {
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Ack(ctx)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
 	}}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestAFileForWhoTakesNoDirectMessages(t *testing.T) {
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.File(ctx, bot.File{Name: "vms.csv", Title: "3 VMs", Data: []byte("id\n4001\n")})
 	}}
 	play(t, h, func(s *scene) {
@@ -32,7 +32,7 @@ func TestAFileForWhoTakesNoDirectMessages(t *testing.T) {
 }
 
 func TestAnAnswerAfterTheTokenHasEndedIsADirectMessage(t *testing.T) {
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Ack(ctx)
 		_ = bot.SystemClock{}.Sleep(ctx, 16*time.Minute)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "At last", Secrets: []bot.Shown{{Label: "Password", Value: secret.New("canary-hunter2")}}})
@@ -49,7 +49,7 @@ func TestAnAnswerAfterTheTokenHasEndedIsADirectMessage(t *testing.T) {
 
 func TestAPressInADirectMessage(t *testing.T) {
 	pressed := make(chan bot.Press, 4)
-	h := &stub{press: func(ctx context.Context, p bot.Press) {
+	h := &stub{OnPress: func(ctx context.Context, p bot.Press) {
 		pressed <- p
 		_ = p.Answer.Reply(ctx, bot.Card{Title: "Pressed"})
 	}}
@@ -81,7 +81,7 @@ func TestAPressInADirectMessage(t *testing.T) {
 
 func TestWhatIsTypedInAThreadStaysThere(t *testing.T) {
 	typed := make(chan bot.Request, 1)
-	h := &stub{handle: func(ctx context.Context, r bot.Request) {
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		typed <- r
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
 	}}
@@ -96,7 +96,7 @@ func TestWhatIsTypedInAThreadStaysThere(t *testing.T) {
 }
 
 func TestAServerThatIsNotServedIsTold(t *testing.T) {
-	h := &stub{handle: func(context.Context, bot.Request) { t.Error("it ran") }}
+	h := &stub{OnHandle: func(context.Context, bot.Request) { t.Error("it ran") }}
 	play(t, h, func(s *scene) {
 		s.mu.Lock()
 		s.guilds[otherGuild].commands = s.guilds[guildID].commands // from before
@@ -110,7 +110,7 @@ func TestAServerThatIsNotServedIsTold(t *testing.T) {
 
 func TestChoicesWhileSomebodyTypes(t *testing.T) {
 	asked := make(chan bot.Completion, 1)
-	h := &stub{complete: func(c bot.Completion) []bot.Choice {
+	h := &stub{OnComplete: func(c bot.Completion) []bot.Choice {
 		asked <- c
 		out := make([]bot.Choice, 40)
 		for i := range out {

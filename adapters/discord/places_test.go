@@ -208,7 +208,7 @@ func TestARootSaysThatItHasNoThread(t *testing.T) {
 	for channel, says := range map[string]string{homeID: "", threadless: "No thread here: the bot lacks the permission Create Public Threads. How it goes on is shown in this message."} {
 		h := &stub{}
 		var a *discord.Adapter
-		h.handle = func(ctx context.Context, r bot.Request) {
+		h.OnHandle = func(ctx context.Context, r bot.Request) {
 			_, err := a.Post(ctx, r.Place, "root", rootCard("asked"))
 			if err == nil {
 				err = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})

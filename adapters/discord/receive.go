@@ -271,7 +271,7 @@ func (a *Adapter) interaction(ctx context.Context, h bot.Handler, data []byte, s
 	case err != nil:
 		a.log.Warn("discord payload not understood", "err", err)
 		return false
-	case c.sort == ignored, c.app != a.self().app:
+	case c.sort == ignored, c.app != a.me.Get().app:
 		return false
 	case !a.calls.first(c.id):
 		return false

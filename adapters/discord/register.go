@@ -312,7 +312,7 @@ func (a *Adapter) registerIn(ctx context.Context, guild string, wanted *discordg
 		wait := max(adapters.Backoff(failures+1), retryAfter(err))
 		why := "Discord did not take it"
 		if forbiddenCodes[code(err)] || status(err) == http.StatusForbidden || status(err) == http.StatusNotFound {
-			wait, why = registerEvery, "the bot was not added to it: open "+InviteURL(a.self().app)
+			wait, why = registerEvery, "the bot was not added to it: open "+InviteURL(a.me.Get().app)
 		}
 		if ctx.Err() == nil {
 			a.lack(guild, why)
@@ -349,13 +349,13 @@ func (a *Adapter) registerOnce(ctx context.Context, guild string, wanted *discor
 		}
 		edit := *wanted
 		edit.Type = 0 // an edit has none
-		err := a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointApplicationGuildCommand(a.self().app, guild, c.ID), body: &edit, urgency: result})
+		err := a.do(ctx, request{method: http.MethodPatch, url: discordgo.EndpointApplicationGuildCommand(a.me.Get().app, guild, c.ID), body: &edit, urgency: result})
 		if err != nil {
 			return false, fmt.Errorf("edit the command: %w", err)
 		}
 		return true, nil
 	}
-	if err := a.do(ctx, request{method: http.MethodPost, url: discordgo.EndpointApplicationGuildCommands(a.self().app, guild), body: wanted, urgency: result}); err != nil {
+	if err := a.do(ctx, request{method: http.MethodPost, url: discordgo.EndpointApplicationGuildCommands(a.me.Get().app, guild), body: wanted, urgency: result}); err != nil {
 		return false, fmt.Errorf("create the command: %w", err)
 	}
 	return true, nil
@@ -365,7 +365,7 @@ func (a *Adapter) registerOnce(ctx context.Context, guild string, wanted *discor
 // is as it should be.
 func (a *Adapter) registered(ctx context.Context, guild string, wanted *discordgo.ApplicationCommand) (there *discordgo.ApplicationCommand, same bool, err error) {
 	var all []*discordgo.ApplicationCommand
-	if err := a.get(ctx, discordgo.EndpointApplicationGuildCommands(a.self().app, guild), &all); err != nil {
+	if err := a.get(ctx, discordgo.EndpointApplicationGuildCommands(a.me.Get().app, guild), &all); err != nil {
 		return nil, false, fmt.Errorf("list commands: %w", err)
 	}
 	for _, c := range all {

@@ -9,6 +9,7 @@ import (
 	"github.com/bwmarrin/discordgo"
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/discord"
 	"hosterbot/bot"
 )
@@ -51,7 +52,7 @@ func TestTheCommandHasTypedOptions(t *testing.T) {
 		}
 	}
 	draw("", cmd.Options)
-	golden(t, "command", b.String())
+	adaptertest.Golden(t, "command", b.String())
 }
 
 func TestNoSecretIsAnOption(t *testing.T) {

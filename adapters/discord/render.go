@@ -149,16 +149,11 @@ func bold(markup string) string { return "**" + markup + "**" }
 // plainForm is the plain form of a card in one message's text, without its
 // secrets.
 func plainForm(c bot.Card, now time.Time) string {
-	all := adapters.Plain(c, now)
-	for n := maxContent; ; n = n * 2 / 3 {
-		short := escape(adapters.Truncate(all, n))
-		switch {
-		case blank(short):
-			return "Done."
-		case size(short) <= maxContent:
-			return short
-		}
+	short := adapters.Fit(adapters.Plain(c, now), maxContent, size, escape)
+	if blank(short) {
+		return "Done."
 	}
+	return short
 }
 
 // layout takes the parts of a card as long as they fit, and counts what does
@@ -298,7 +293,7 @@ func (l *layout) table(t *bot.Table) {
 	b.WriteString(fence + "\n")
 	fit := 0
 	for _, line := range lines {
-		line = strings.ReplaceAll(visible(line), "`", "'")
+		line = strings.ReplaceAll(adapters.Visible(line), "`", "'")
 		if size(b.String())+size(line)+len(fence)+2 > l.room {
 			break
 		}

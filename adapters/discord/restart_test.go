@@ -1,7 +1,6 @@
 package discord_test
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -117,23 +116,13 @@ func newRolling(t *testing.T, overHTTP bool) *rolling {
 // newCalled is a world whose bot Discord calls. Nothing is started.
 func newCalled(t *testing.T, s adaptertest.Settings) *world {
 	t.Helper()
-	at := vacant(t)
+	at := adaptertest.Vacant(t)
 	env := map[string]string{"DISCORD_MODE": "http", "DISCORD_PUBLIC_KEY": (*fake)(nil).verifyKey(), "HOSTERBOT_CHAT_LISTEN": at}
 	maps.Copy(env, s.Env)
 	s.Empty, s.Env = true, env
 	w := newWorld(t, s)
 	w.at, w.endpointURL = at, "https://bot.example/discord/interactions"
 	return w
-}
-
-// vacant is an address at which nobody listens. Among all addresses of
-// loopback, no other test has it.
-func vacant(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
-	require.NoError(tb, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // listens waits until the bot takes connections of the balancer.
@@ -159,7 +148,7 @@ func (r *rolling) begin() {
 	r.lives++
 	// What the pace of one bot is, several in a row exceed: Discord says so.
 	r.buckets = make(map[string]*bucket)
-	r.changed()
+	r.news.Tell()
 }
 
 // does lets somebody do something until it is acknowledged, and waits for its
@@ -187,7 +176,7 @@ func (r *rolling) does(op int64, begin func() *deed) *deed {
 		}
 		r.acked.Add(1)
 		r.mu.Lock()
-		r.changed()
+		r.news.Tell()
 		r.mu.Unlock()
 		if !strings.Contains(r.answer(d, op), "shutting down") {
 			return d

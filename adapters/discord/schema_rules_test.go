@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"hosterbot/adapters/adaptertest"
 )
 
 // The part of Discord's own description that the bot needs is kept beside the
@@ -105,7 +107,7 @@ func TestSchemaIsCutFromTheWhole(t *testing.T) {
 		want, err := json.MarshalIndent(cut(whole), "", " ")
 		require.NoError(t, err)
 		want = append(want, '\n')
-		if *update {
+		if *adaptertest.Update {
 			require.NoError(t, os.WriteFile(cutSchema, want, 0o600))
 		}
 		have, err := os.ReadFile(cutSchema)

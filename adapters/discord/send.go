@@ -317,7 +317,7 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 
 // ours refuses places that are not in a served guild, and what is no ID.
 func (a *Adapter) ours(ctx context.Context, p bot.Place) error {
-	if err := a.acquainted(ctx); err != nil {
+	if err := a.me.Wait(ctx, waitResult); err != nil {
 		return &bot.PostError{Err: err}
 	}
 	switch {

@@ -358,7 +358,7 @@ func (a *Adapter) upload(ctx context.Context, user string, f bot.File) error {
 		title = f.Name
 	}
 	_, err = a.api.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
-		Files: []slack.FileSummary{{ID: up.FileID, Title: visible(title)}}, Channel: channel,
+		Files: []slack.FileSummary{{ID: up.FileID, Title: adapters.Visible(title)}}, Channel: channel,
 	})
 	if err != nil {
 		a.limits.pause(methodFiles, "", retryAfter(err))

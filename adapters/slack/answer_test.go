@@ -19,7 +19,7 @@ import (
 )
 
 func TestAfterFiveAnswersThereIsAnotherWay(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		for i := range 7 {
 			require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: fmt.Sprint("Answer ", i)}))
 		}
@@ -32,7 +32,7 @@ func TestAfterFiveAnswersThereIsAnotherWay(t *testing.T) {
 }
 
 func TestWhereTheBotIsNotAMemberLateAnswersAreDirectMessages(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "At once"}))
 		<-time.After(31 * time.Minute)
 		require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "Late", Secrets: []bot.Shown{{Label: "Password", Value: secret.New("canary")}}}))
@@ -50,8 +50,8 @@ func TestWhereTheBotIsNotAMemberLateAnswersAreDirectMessages(t *testing.T) {
 
 func TestAnswersThatSlackLosesAreNotShownTwice(t *testing.T) {
 	b := &stub{
-		handle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, bot.Card{Title: "The list"}) },
-		press:  func(ctx context.Context, p bot.Press) { _ = p.Answer.Reply(ctx, bot.Card{Title: "Not yours"}) },
+		OnHandle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, bot.Card{Title: "The list"}) },
+		OnPress:  func(ctx context.Context, p bot.Press) { _ = p.Answer.Reply(ctx, bot.Card{Title: "Not yours"}) },
 	}
 	play(t, b, func(t *testing.T, h *harness) {
 		h.next("response_url", status(http.StatusInternalServerError))
@@ -103,7 +103,7 @@ func TestRefusedBlocksBecomeSimplerOnes(t *testing.T) {
 
 func TestAPressOnAPrivateCardTakesItsPlace(t *testing.T) {
 	b := replies(bot.Card{Title: "Page 1", Buttons: []bot.Button{{Label: "Next", Code: "v1:r1:next:n"}}})
-	b.press = func(ctx context.Context, p bot.Press) { _ = p.Answer.Reply(ctx, bot.Card{Title: "Page 2"}) }
+	b.OnPress = func(ctx context.Context, p bot.Press) { _ = p.Answer.Reply(ctx, bot.Card{Title: "Page 2"}) }
 	play(t, b, func(t *testing.T, h *harness) {
 		h.Type(t, "ana", "vm list")
 		h.Press(t, "ana", h.Sees(t, "ana")[0].ID, "Next")
@@ -113,7 +113,7 @@ func TestAPressOnAPrivateCardTakesItsPlace(t *testing.T) {
 
 func TestAClickInAThreadIsAnsweredThere(t *testing.T) {
 	var where bot.Place
-	b := &stub{press: func(ctx context.Context, p bot.Press) {
+	b := &stub{OnPress: func(ctx context.Context, p bot.Press) {
 		where = p.Place
 		_ = p.Answer.Reply(ctx, bot.Card{Title: "Shown"})
 	}}
@@ -140,7 +140,7 @@ func TestAClickInAThreadIsAnsweredThere(t *testing.T) {
 
 func TestALateClickDoesNotRun(t *testing.T) {
 	ran := false
-	b := &stub{press: func(context.Context, bot.Press) { ran = true }}
+	b := &stub{OnPress: func(context.Context, bot.Press) { ran = true }}
 	play(t, b, func(t *testing.T, h *harness) {
 		r, err := h.a.Post(t.Context(), place(homeID), "root", bot.Card{Title: "Root", Buttons: []bot.Button{{Label: "Approve", Code: "v1:1:approve:n"}}})
 		require.NoError(t, err)
@@ -157,7 +157,7 @@ func TestALateClickDoesNotRun(t *testing.T) {
 
 func TestAFileThatCannotBeSentIsShown(t *testing.T) {
 	long := false
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		f := bot.File{Name: "vms.csv", Title: "2 VMs", Data: []byte("id,name\n4001,web-1\n")}
 		if long {
 			f.Data = bytes.Repeat([]byte("4001,web-1\n"), 2000)
@@ -225,7 +225,7 @@ func TestAFormWhoseTriggerHasEndedIsRefused(t *testing.T) {
 		"an answer lost": {0, func(w http.ResponseWriter, _ *http.Request) bool { _, _ = io.WriteString(w, "{"); return true }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &stub{handle: func(ctx context.Context, r bot.Request) {
+			b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 				<-time.After(c.wait)
 				require.Error(t, r.Answer.Form(ctx, form(bot.FormField{Name: "reason", Label: "Why"})))
 				require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "Type it"}), "there is still an answer")
@@ -242,7 +242,7 @@ func TestAFormWhoseTriggerHasEndedIsRefused(t *testing.T) {
 }
 
 func TestAFormAfterTheAdaptersOwnAcknowledgementOpens(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		<-time.After(2500 * time.Millisecond)
 		require.NoError(t, r.Answer.Form(ctx, form(bot.FormField{Name: "reason", Label: "Why"})))
 	}}
@@ -255,10 +255,10 @@ func TestAFormAfterTheAdaptersOwnAcknowledgementOpens(t *testing.T) {
 
 func opensThen(then func(context.Context, bot.Submission)) *stub {
 	return &stub{
-		handle: func(ctx context.Context, r bot.Request) {
+		OnHandle: func(ctx context.Context, r bot.Request) {
 			_ = r.Answer.Form(ctx, form(bot.FormField{Name: "reason", Label: "Why", Required: true}))
 		},
-		submit: then,
+		OnSubmit: then,
 	}
 }
 
@@ -328,7 +328,7 @@ func TestAFormThatClosedMeanwhileOpensAgain(t *testing.T) {
 		require.Equal(t, "No such ticket.", got.Fields[0].Error)
 
 		pressed := make(chan string, 1)
-		b.press = func(_ context.Context, p bot.Press) { pressed <- p.Code }
+		b.OnPress = func(_ context.Context, p bot.Press) { pressed <- p.Code }
 		other := h.click("U08BEN", h.find(t, last.ID), "Open it again")
 		h.does(t, "interactive", other)
 		require.Equal(t, "v1:1:confirm:n", <-pressed, "for others, and after a restart, it is the form's own button")
@@ -369,10 +369,10 @@ func TestChoicesAreSearched(t *testing.T) {
 		many[i] = bot.Choice{Value: fmt.Sprint(4000 + i), Label: fmt.Sprintf("%d · web-%d", 4000+i, i)}
 	}
 	b := &stub{
-		handle: func(ctx context.Context, r bot.Request) {
+		OnHandle: func(ctx context.Context, r bot.Request) {
 			require.NoError(t, r.Answer.Form(ctx, form(bot.FormField{Name: "vm", Label: "VM", Lookup: true, Choices: many, Value: "4002"})))
 		},
-		complete: func(c bot.Completion) []bot.Choice {
+		OnComplete: func(c bot.Completion) []bot.Choice {
 			asked = c
 			if c.Prefix == "nothing" {
 				return nil
@@ -400,7 +400,7 @@ func TestChoicesAreSearched(t *testing.T) {
 
 // TestChoicesThatComeTooLateAreNone: Slack shows an error where it gets no list.
 func TestChoicesThatComeTooLateAreNone(t *testing.T) {
-	b := &stub{complete: func(c bot.Completion) []bot.Choice {
+	b := &stub{OnComplete: func(c bot.Completion) []bot.Choice {
 		if c.Prefix == "bad" {
 			panic("oops")
 		}
@@ -434,8 +434,8 @@ func TestWhatTakesLongShowsThatItIsAtWork(t *testing.T) {
 		_ = to.Reply(ctx, bot.Card{Title: "Heard"})
 	}
 	b := opensThen(func(ctx context.Context, s bot.Submission) { works(ctx, s.Answer) })
-	form := b.handle
-	b.handle = func(ctx context.Context, r bot.Request) {
+	form := b.OnHandle
+	b.OnHandle = func(ctx context.Context, r bot.Request) {
 		switch r.Line {
 		case "form":
 			form(ctx, r)
@@ -445,7 +445,7 @@ func TestWhatTakesLongShowsThatItIsAtWork(t *testing.T) {
 			works(ctx, r.Answer)
 		}
 	}
-	b.press = func(ctx context.Context, p bot.Press) { works(ctx, p.Answer) }
+	b.OnPress = func(ctx context.Context, p bot.Press) { works(ctx, p.Answer) }
 	for name, c := range map[string]struct {
 		does   func(t *testing.T, h *harness) (kind string, payload any)
 		before []string // what stands there and stays

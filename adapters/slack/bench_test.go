@@ -21,7 +21,7 @@ func BenchmarkAck(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			ended := make(chan error, 1)
 			go func() {
-				ended <- h.a.Run(ctx, &stub{handle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Ack(ctx) }})
+				ended <- h.a.Run(ctx, &stub{OnHandle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Ack(ctx) }})
 			}()
 			s := h.connected(b)
 			payload := h.slash("U07ANA", "vm list")

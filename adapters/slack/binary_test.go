@@ -230,7 +230,7 @@ func (f *fake) Delete(id string) {
 			f.touched(m)
 		}
 	}
-	f.changed()
+	f.news.Tell()
 }
 
 // ready asks /readyz, and returns its status and text; 0: nobody answers.

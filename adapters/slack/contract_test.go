@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,23 +24,6 @@ func TestMain(m *testing.M) {
 	adaptertest.Main(m, func(tb testing.TB) adaptertest.Double { return overTCP(tb) })
 }
 
-// hasty is the machine's clock, but that short waits are skipped: it goes
-// ahead by as much.
-type hasty struct {
-	bot.SystemClock
-	ahead atomic.Int64
-}
-
-func (h *hasty) Now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
-
-func (h *hasty) Sleep(ctx context.Context, d time.Duration) error {
-	if d < 2*time.Second {
-		h.ahead.Add(int64(d))
-		return ctx.Err()
-	}
-	return h.SystemClock.Sleep(ctx, d)
-}
-
 // harness is the adapter between the double and a bot.
 type harness struct {
 	*fake
@@ -55,27 +37,7 @@ type watched struct {
 }
 
 func (w *watched) Run(ctx context.Context, h bot.Handler) error {
-	return w.Adapter.Run(ctx, &watchedHandler{h, w.returned})
-}
-
-type watchedHandler struct {
-	bot.Handler
-	returned chan string
-}
-
-func (w *watchedHandler) Handle(ctx context.Context, r bot.Request) {
-	w.Handler.Handle(ctx, r)
-	w.returned <- r.Key
-}
-
-func (w *watchedHandler) Press(ctx context.Context, p bot.Press) {
-	w.Handler.Press(ctx, p)
-	w.returned <- p.Key
-}
-
-func (w *watchedHandler) Submit(ctx context.Context, s bot.Submission) {
-	w.Handler.Submit(ctx, s)
-	w.returned <- s.Key
+	return w.Adapter.Run(ctx, &adaptertest.Watched{Handler: h, Returned: w.returned})
 }
 
 func open(tb testing.TB, clock bot.Clock) *harness {
@@ -84,7 +46,7 @@ func open(tb testing.TB, clock bot.Clock) *harness {
 }
 
 func TestSlackKeepsTheContract(t *testing.T) {
-	adaptertest.Run(t, func(tb testing.TB) adaptertest.Harness { return open(tb, &hasty{}) })
+	adaptertest.Run(t, func(tb testing.TB) adaptertest.Harness { return open(tb, &adaptertest.Hasty{}) })
 }
 
 func (h *harness) Adapter() bot.Adapter { return h.a }

@@ -65,7 +65,7 @@ type introduction struct {
 func (i *introduction) ask(ctx context.Context) (*self, error) {
 	i.once.Do(func() {
 		if i.me, i.err = i.a.ask(ctx); i.err == nil {
-			i.a.meet(i.me)
+			i.a.me.Meet(i.me)
 		}
 	})
 	return i.me, i.err

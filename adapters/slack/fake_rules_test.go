@@ -70,7 +70,7 @@ func (f *fake) pacePosts(channel string) {
 // TestEveryScopeIsUsed: what the manifest asks for is what the bot needs, and
 // without any of it the start says which.
 func TestEveryScopeIsUsed(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "Heard"}))
 		require.NoError(t, r.Answer.File(ctx, bot.File{Name: "vms.csv", Data: []byte("id")}))
 	}}

@@ -1,7 +1,6 @@
 package slack_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
@@ -38,9 +38,9 @@ const (
 type fake struct {
 	tb    testing.TB
 	clock bot.Clock
-	lis   *pipes // nil: over TCP
-	base  string // its address, such as http://slack.test
-	lean  bool   // it only counts: messages are neither looked at nor kept
+	lis   *adaptertest.Pipes // nil: over TCP
+	base  string             // its address, such as http://slack.test
+	lean  bool               // it only counts: messages are neither looked at nor kept
 	srv   *http.Server
 
 	mu       sync.Mutex
@@ -55,18 +55,16 @@ type fake struct {
 	uploads  map[string]string // file ID, content
 	sockets  []*socket
 	acks     map[string]chan map[string]any
-	faults   map[string][]fault
-	always   map[string]fault // faults that stay
+	faults   adaptertest.Faults[*http.Request]
 	calls    map[string][]time.Time
 	used     map[string]bool // scopes that were needed
 	serial   int
-	news     chan struct{} // closed at the next change
-	mute     atomic.Bool   // sockets hear, and say nothing
-	quiet    bool          // sockets do not say hello
+	news     adaptertest.News
+	mute     atomic.Bool // sockets hear, and say nothing
+	quiet    bool        // sockets do not say hello
 }
 
-// fault goes wrong instead of a call. handled tells that it wrote the answer.
-type fault func(w http.ResponseWriter, r *http.Request) (handled bool)
+type fault = adaptertest.Fault[*http.Request]
 
 type message struct {
 	id, channel, thread string
@@ -111,39 +109,8 @@ type socket struct {
 	under   int           // commands that were given to it, and are not acknowledged
 }
 
-// pipes are listeners and connections without a network.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-p.done:
-		return nil, &net.OpError{Op: "dial", Err: net.ErrClosed}
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 func newFake(tb testing.TB, clock bot.Clock) *fake {
-	lis := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	lis := adaptertest.NewPipes()
 	f := newFakeOn(tb, clock, lis, "http://slack.test")
 	f.lis = lis
 	return f
@@ -152,7 +119,7 @@ func newFake(tb testing.TB, clock bot.Clock) *fake {
 // newFakeOn is a double that serves connections of lis.
 func newFakeOn(tb testing.TB, clock bot.Clock, lis net.Listener, base string) *fake {
 	f := &fake{
-		tb: tb, clock: clock, base: base, news: make(chan struct{}), always: make(map[string]fault),
+		tb: tb, clock: clock, base: base,
 		scopes: slices.Clone(slack.Scopes),
 		users: map[string]map[string]any{
 			"U07ANA": {"id": "U07ANA", "team_id": team}, "U08BEN": {"id": "U08BEN", "team_id": team},
@@ -165,7 +132,7 @@ func newFakeOn(tb testing.TB, clock bot.Clock, lis net.Listener, base string) *f
 		},
 		groups: map[string][]string{"S0ONCALL": {"U08BEN"}},
 		views:  make(map[string]*view), triggers: make(map[string]*trigger), urls: make(map[string]*replyURL), uploads: make(map[string]string),
-		acks: make(map[string]chan map[string]any), faults: make(map[string][]fault), used: make(map[string]bool), calls: make(map[string][]time.Time),
+		acks: make(map[string]chan map[string]any), used: make(map[string]bool), calls: make(map[string][]time.Time),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/{method}", f.method)
@@ -193,7 +160,7 @@ func (f *fake) adapter(log *slog.Logger) *slack.Adapter {
 		BotToken: secret.New(botToken), AppToken: secret.New(appToken), APIURL: f.base + "/api/", Clock: f.clock, Logger: log,
 	})
 	require.NoError(f.tb, err)
-	a.DialWith(f.lis.dial)
+	a.DialWith(f.lis.Dial)
 	return a
 }
 
@@ -201,44 +168,12 @@ func (f *fake) adapter(log *slog.Logger) *slack.Adapter {
 func (f *fake) next(method string, faults ...fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.faults[method] = append(f.faults[method], faults...)
-}
-
-// changed tells who waits that something is new. The caller holds mu.
-func (f *fake) changed() {
-	close(f.news)
-	f.news = make(chan struct{})
+	f.faults.Next(method, faults...)
 }
 
 // await waits until cond, which is called with mu held, is true.
 func (f *fake) await(within time.Duration, cond func() bool) bool {
-	late := time.NewTimer(within)
-	defer late.Stop()
-	for {
-		f.mu.Lock()
-		ok, news := cond(), f.news
-		f.mu.Unlock()
-		if ok {
-			return true
-		}
-		select {
-		case <-news:
-		case <-late.C:
-			return false
-		}
-	}
-}
-
-func (f *fake) take(method string) fault {
-	if always := f.always[method]; always != nil {
-		return always
-	}
-	if len(f.faults[method]) == 0 {
-		return nil
-	}
-	first := f.faults[method][0]
-	f.faults[method] = f.faults[method][1:]
-	return first
+	return f.news.Await(&f.mu, within, cond)
 }
 
 func refuse(word string) fault {
@@ -280,9 +215,9 @@ func (f *fake) method(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	defer f.changed()
+	defer f.news.Tell()
 	f.calls[method] = append(f.calls[method], f.clock.Now())
-	if wrong := f.take(method); wrong != nil && wrong(w, r) {
+	if wrong := f.faults.Take(method); wrong != nil && wrong(w, r) {
 		return
 	}
 	want := botToken

@@ -1,10 +1,9 @@
 package slack_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,26 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/adapters"
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// noon is when all cards are rendered.
-var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
-}
+var noon = adaptertest.Noon
 
 // seen is a message as a person sees it, then as it is sent.
 func seen(t *testing.T, c bot.Card) string {
@@ -47,24 +33,14 @@ func seen(t *testing.T, c bot.Card) string {
 	require.Empty(t, k.problems)
 	require.NotEmpty(t, text)
 	require.LessOrEqual(t, chars(text), 4000)
-	return layoutOf(m.blocks) + "\n---- text\n" + text + "\n---- blocks\n" + indented(t, blocks)
+	return layoutOf(m.blocks) + "\n---- text\n" + text + "\n---- blocks\n" + adaptertest.Indented(t, blocks)
 }
 
 func generic[T any](t *testing.T, v any) T {
 	t.Helper()
 	var out T
-	require.NoError(t, json.Unmarshal([]byte(indented(t, v)), &out))
+	require.NoError(t, json.Unmarshal([]byte(adaptertest.Indented(t, v)), &out))
 	return out
-}
-
-func indented(t *testing.T, v any) string {
-	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	require.NoError(t, e.Encode(v))
-	return b.String()
 }
 
 // layoutOf draws blocks with letters: what README shows is taken from here.
@@ -108,23 +84,6 @@ func member(user string) bot.Account {
 }
 
 func TestCardsLookRight(t *testing.T) {
-	buttons := func(labels ...string) []bot.Button {
-		out := make([]bot.Button, len(labels))
-		for i, l := range labels {
-			out[i] = bot.Button{Label: l, Code: "v1:17:" + strings.ToLower(strings.Fields(l)[0]) + ":5f3a"}
-			switch l {
-			case "Approve", "Reveal":
-				out[i].Style = bot.Primary
-			case "Deny", "Confirm":
-				out[i].Style = bot.Danger
-			}
-		}
-		return out
-	}
-	fields := []bot.Field{
-		{Label: "Size", Value: "2 cores · 2 GiB · 20 GiB"}, {Label: "IPs", Value: bot.Code("203.0.113.9")}, {Label: "Template", Value: "debian-12"},
-		{Label: "Last backup", Value: bot.At(noon.Add(-26 * time.Hour))}, {Label: "Is lost", Value: "All data on its disk, and its address"},
-	}
 	list := &bot.Table{
 		Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "State"}, {Name: "Cores", Right: true}, {Name: "Memory", Right: true}, {Name: "IPs"}},
 		Rows: [][]string{
@@ -132,51 +91,31 @@ func TestCardsLookRight(t *testing.T) {
 			{bot.Code("4009"), "cache-1", "stopped", "2", "2 GiB", "203.0.113.9"},
 		},
 	}
-	wide := &bot.Table{Columns: []bot.Column{{Name: "ID"}, {Name: "Name"}, {Name: "Description"}}, Rows: [][]string{{bot.Code("7"), "big", strings.Repeat("a long description ", 8)}, {bot.Code("8"), "", "short"}}}
-	for name, c := range map[string]bot.Card{
-		"confirm": {Op: 17, Tone: bot.Warn, Title: "Delete VM " + bot.Code("4009") + " (cache-1)?", Fields: fields,
-			Lines: []string{"After Confirm it asks you to type " + bot.Code("4009") + ", asks for a reason and needs 1 approval of leads."},
-			Notes: []string{"Operation 17. Nothing happens unless you confirm, until " + bot.At(noon.Add(10*time.Minute)) + "."}, Buttons: buttons("Confirm", "Cancel")},
-		"confirmed": {Op: 17, Tone: bot.Good, Title: "Confirmed: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Needs 1 approval of leads. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
-			Notes: []string{"Operation 17 goes on in the channel."}},
-		"waiting": {Op: 17, Tone: bot.Busy, Title: "Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Waits for the delay that the policy asks for, until " + bot.At(noon.Add(10*time.Minute)) + "."},
-			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Approved by", Value: "ben and cho"}), Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Deny", "Cancel")},
+	cards := adaptertest.Cards(member("U07ANA"), member("U08BEN"))
+	maps.Copy(cards, map[string]bot.Card{
 		"unknown": {Op: 17, Tone: bot.Warn, Title: "Outcome unknown: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"No answer came, so nobody knows whether it was done. It is not sent again.",
 			"Nothing to do yet: the bot looks whether it was done, until " + bot.At(noon.Add(13*time.Minute)) + ", and then asks a person if it cannot tell."},
-			Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Resolve")},
-		"person": {Op: 17, Tone: bot.Warn, Title: "A person has to look. No answer came. No read tells whether it was done.", Mentions: []bot.Account{member("U07ANA"), member("U08BEN")},
-			Lines: []string{"Look at the provider's side, then press Resolve, or: " + bot.Code("op resolve 17 done|not-done|unsure --reason ...")}},
+			Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}, Buttons: adaptertest.Buttons("Resolve")},
 		"invalidated": {Op: 17, Tone: bot.Warn, Title: "Invalidated: Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"The target has changed since it was approved: IPs were " + bot.Code("203.0.113.9") + ", and are " + bot.Code("203.0.113.77") + ". Nothing was done."},
-			Notes: []string{"Operation 17, asked by ana."}, Buttons: buttons("Try again")},
-		"incident": {Tone: bot.Warn, Title: "Network incident of VM " + bot.Code("4002") + " (shop)", Lines: []string{"It goes on."},
-			Fields: []bot.Field{{Label: "Types", Value: "NTP Amplification, DNS Amplification"}, {Label: "Host", Value: "203.0.113.6"}, {Label: "Start", Value: "2026-03-02 11:49:00"}, {Label: "Impact", Value: "412330112"}, {Label: "Direction", Value: "1"}},
-			Notes: []string{"Times, impact and direction are as the provider sends them: it documents no time zone and no unit. All of them: " + bot.Code("vm incidents 4002") + ".",
-				"Incident " + bot.Code("215486") + " of VM " + bot.Code("4002") + ", seen since " + bot.At(noon) + "."}},
+			Notes: []string{"Operation 17, asked by ana."}, Buttons: adaptertest.Buttons("Try again")},
 		"wrong": adapters.WayBack(bot.Form{Title: "Delete VM 4009", Fields: []bot.FormField{{Label: "Reason", Value: "old"}, {Label: "Type 4009", Error: "That is not 4009. Look again at what you are about to do."}}}, "form:KEY"),
 		"help": {Title: bot.Code("vm") + " has these commands", Table: &bot.Table{Columns: []bot.Column{{Name: "Command"}, {Name: "Does"}}, Rows: [][]string{
 			{bot.Code("vm list [--state STATE] [--template TEMPLATE]"), "List your VMs with their state, size and load"}, {bot.Code("vm show VM"), "Show a VM: size, IPs, load, memory, traffic, incidents"},
 			{bot.Code("vm create --template TEMPLATE --cores CORES --mem SIZE --disk SIZE --ips COUNT"), "Create a VM: it costs money as long as it is there"}}}},
 		"pending": {Op: 17, Tone: bot.Warn, Title: "ana asks: Delete VM " + bot.Code("4009") + " (cache-1)",
 			Lines:  []string{"Needs 2 approvals of leads; cho has approved. Until " + bot.At(noon.Add(30*time.Minute)) + "."},
-			Fields: append(fields[:len(fields):len(fields)], bot.Field{Label: "Reason", Value: "INC-42 <!here> *now*"}), Notes: []string{"Operation 17, asked by ana."},
+			Fields: append(adaptertest.Fields(), bot.Field{Label: "Reason", Value: "INC-42 <!here> *now*"}), Notes: []string{"Operation 17, asked by ana."},
 			Mentions: []bot.Account{{Platform: "slack", Team: team, User: "U08BEN"}, {User: "dia"}, {Platform: "slack", Team: "T02OTHER", User: "U12EVE"}, {Platform: "slack", Team: team, User: "U1>x"}},
-			Buttons:  buttons("Approve", "Deny", "Back up first", "Cancel")},
-		"progress": {Op: 17, Tone: bot.Busy, Title: "Delete VM " + bot.Code("4009") + " (cache-1)", Lines: []string{"Removing the disk"},
-			Bar: &bot.Bar{Fraction: 0.6, Word: "executing", Elapsed: 54 * time.Second, Expected: 90 * time.Second}, Fields: []bot.Field{{Label: "Approved by", Value: "ben and cho"}}, Notes: []string{"Operation 17, asked by ana."}},
-		"end": {Op: 17, Tone: bot.Good, Title: "Done: Delete VM " + bot.Code("4009") + " (cache-1)", Fields: []bot.Field{{Label: "Took", Value: "1 min 31 s"}, {Label: "Approved by", Value: "ben and cho"}},
-			Notes: []string{"Operation 17, asked by ana."}, Mentions: []bot.Account{{Platform: "slack", Team: team, User: "U07ANA"}}},
-		"failed": {Op: 18, Tone: bot.Bad, Title: "Failed: Stop VM " + bot.Code("4003"), Lines: []string{"The provider refused: 0xee: node is in maintenance", "This code is not in the provider's documentation. Its support can say what it means."}, Notes: []string{"Operation 18, asked by ana."}, Buttons: buttons("Try again")},
-		"denied": {Tone: bot.Bad, Title: "Not allowed: " + bot.Code("vm reboot"), Lines: []string{"The rule prod-stays denies 'vm reboot' on vm/4001 to you.", "“Production. Ask a lead.”"}, Notes: []string{"Decided by deny " + bot.Code("prod-stays") + " (policies.yaml:41). Nothing was done."}},
-		"table":  {Title: "3 VMs", Table: list, Notes: []string{"Rows 1 to 3 of 42."}, Buttons: buttons("Share", "Next", "As a file")},
-		"empty":  {Title: "0 VMs", Table: &bot.Table{Columns: list.Columns, Empty: "There is nothing that you may see."}},
-		"wide":   {Title: "2 servers", Table: wide},
+			Buttons:  adaptertest.Buttons("Approve", "Deny", "Back up first", "Cancel")},
+		"table": {Title: "3 VMs", Table: list, Notes: []string{"Rows 1 to 3 of 42."}, Buttons: adaptertest.Buttons("Share", "Next", "As a file")},
+		"empty": {Title: "0 VMs", Table: &bot.Table{Columns: list.Columns, Empty: "There is nothing that you may see."}},
 		"secret": {Title: "VM " + bot.Code("4001"), Secrets: []bot.Shown{{Label: "Password", Value: secret.New("hunter2<&>")}, {Label: "Odd one", Value: secret.New("a`b")},
 			{Label: "Open console", Value: secret.New("https://console.example/?token=1&x=2"), Link: true}, {Label: "Nothing"}}, Notes: []string{"Only you see this."}},
 		"long": {Title: strings.Repeat("title ", 100), Lines: []string{strings.Repeat("word & ", 3000)}, Fields: []bot.Field{{Label: "Reason", Value: "left out"}}, Table: list,
 			Buttons: []bot.Button{{Label: strings.Repeat("label ", 20), Code: "v1:1:x:n"}}},
-		"nothing": {},
-	} {
-		t.Run(name, func(t *testing.T) { golden(t, name, seen(t, c)) })
+	})
+	for name, c := range cards {
+		t.Run(name, func(t *testing.T) { adaptertest.Golden(t, name, seen(t, c)) })
 	}
 }
 
@@ -211,8 +150,8 @@ func TestFormsLookRight(t *testing.T) {
 	v := slack.Modal(f, noon)
 	view := generic[map[string]any](t, v)
 	require.Empty(t, checkView(view))
-	require.NotContains(t, indented(t, v), "canary")
-	golden(t, "form", layoutOf(view["blocks"].([]any))+"\n---- view\n"+indented(t, v))
+	require.NotContains(t, adaptertest.Indented(t, v), "canary")
+	adaptertest.Golden(t, "form", layoutOf(view["blocks"].([]any))+"\n---- view\n"+adaptertest.Indented(t, v))
 
 	many := bot.FormField{Name: "vm", Label: strings.Repeat("l", 45), Value: "2"}
 	for i := range 150 {

@@ -40,7 +40,7 @@ func overHTTP(t *testing.T, h bot.Handler, test func(t *testing.T, c *caller)) {
 		f := newFake(t, bot.SystemClock{})
 		a, err := slack.New(slack.Options{BotToken: secret.New(botToken), SigningSecret: secret.New(signingKey), APIURL: f.base + "/api/", Clock: f.clock})
 		require.NoError(t, err)
-		a.DialWith(f.lis.dial)
+		a.DialWith(f.lis.Dial)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- a.Run(ctx, h) }()
@@ -96,7 +96,7 @@ func payload(v any) string {
 
 func TestACommandOverHTTP(t *testing.T) {
 	var got bot.Request
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		got = r
 		require.NoError(t, r.Answer.Ack(ctx))
 		require.NoError(t, r.Answer.Reply(ctx, bot.Card{Title: "Heard"}))
@@ -140,7 +140,7 @@ func TestAFormOverHTTPIsAnsweredAtItsFields(t *testing.T) {
 
 func TestWhatSlackDidNotSignIsNotLookedAt(t *testing.T) {
 	calls := 0
-	b := &stub{handle: func(context.Context, bot.Request) { calls++ }}
+	b := &stub{OnHandle: func(context.Context, bot.Request) { calls++ }}
 	overHTTP(t, b, func(t *testing.T, c *caller) {
 		now := c.clock.Now()
 		body := c.typed("U07ANA", "vm list")
@@ -200,7 +200,7 @@ func TestWhatSlackAsksOfTheAddress(t *testing.T) {
 }
 
 func TestARequestIsAnsweredInTimeThoughTheHandlerHangs(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, r bot.Request) { <-time.After(10 * time.Second) }}
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) { <-time.After(10 * time.Second) }}
 	overHTTP(t, b, func(t *testing.T, c *caller) {
 		began := time.Now()
 		require.Equal(t, http.StatusOK, c.sends("/slack/commands", c.typed("U07ANA", "vm list")).Code)
@@ -209,7 +209,7 @@ func TestARequestIsAnsweredInTimeThoughTheHandlerHangs(t *testing.T) {
 }
 
 func TestChoicesOverHTTP(t *testing.T) {
-	b := &stub{complete: func(bot.Completion) []bot.Choice { return []bot.Choice{{Value: "4001", Label: "web-1"}} }}
+	b := &stub{OnComplete: func(bot.Completion) []bot.Choice { return []bot.Choice{{Value: "4001", Label: "web-1"}} }}
 	overHTTP(t, b, func(t *testing.T, c *caller) {
 		w := c.sends("/slack/interactions", payload(map[string]any{
 			"type": "block_suggestion", "team": map[string]any{"id": team}, "user": map[string]any{"id": "U07ANA", "team_id": team},
@@ -221,7 +221,7 @@ func TestChoicesOverHTTP(t *testing.T) {
 }
 
 func TestBeforeRunNothingIsTaken(t *testing.T) {
-	f := newFake(t, &hasty{})
+	f := newFake(t, &adaptertest.Hasty{})
 	a, err := slack.New(slack.Options{BotToken: secret.New(botToken), SigningSecret: secret.New(signingKey), APIURL: f.base + "/api/", Clock: f.clock})
 	require.NoError(t, err)
 	c := &caller{f, a}
@@ -234,7 +234,7 @@ func TestBeforeRunNothingIsTaken(t *testing.T) {
 // The built bot, called by Slack: from a command to what the person sees.
 func TestTheBotRunsOverHTTP(t *testing.T) {
 	t.Parallel()
-	at, health := vacant(t), vacant(t)
+	at, health := adaptertest.Vacant(t), adaptertest.Vacant(t)
 	w := newWorld(t, adaptertest.Settings{Empty: true, Env: map[string]string{
 		"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": signingKey, "HOSTERBOT_CHAT_LISTEN": at, "HOSTERBOT_LISTEN": health,
 	}})

@@ -142,7 +142,7 @@ func (a *Adapter) directWith(ctx context.Context, user string) (string, error) {
 // CanPost implements bot.Adapter. A no is asked for again each time, so that
 // an invitation works at once.
 func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
-	if err := a.acquainted(ctx); err != nil {
+	if err := a.me.Wait(ctx, waitResult); err != nil {
 		return bot.Errorf(bot.Unavailable, "The bot is not connected to Slack yet. Try again in a minute.").Because(err)
 	}
 	if p.Platform != platform || p.Team != "" && p.Team != a.team() && !p.Direct {
@@ -173,7 +173,7 @@ func (a *Adapter) CanPost(ctx context.Context, p bot.Place) error {
 
 // invite is what somebody types to let the bot into a channel.
 func (a *Adapter) invite() string {
-	if name := a.self().User; name != "" {
+	if name := a.me.Get().User; name != "" {
 		return "/invite @" + name
 	}
 	return "/invite @hosterbot"
@@ -182,7 +182,7 @@ func (a *Adapter) invite() string {
 // Member implements bot.Adapter: members of a user group, asked for once a
 // minute.
 func (a *Adapter) Member(ctx context.Context, g bot.Group, accounts []bot.PolicyAccount) (bot.Membership, error) {
-	if err := a.acquainted(ctx); err != nil {
+	if err := a.me.Wait(ctx, waitResult); err != nil {
 		return bot.MemberUnknown, err
 	}
 	team, id, ok := strings.Cut(g.ID, "/")

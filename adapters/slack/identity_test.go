@@ -15,8 +15,8 @@ import (
 func TestOutsidersAreMarked(t *testing.T) {
 	var who bot.Account
 	b := &stub{
-		handle: func(_ context.Context, r bot.Request) { who = r.Account },
-		press:  func(_ context.Context, p bot.Press) { who = p.Account },
+		OnHandle: func(_ context.Context, r bot.Request) { who = r.Account },
+		OnPress:  func(_ context.Context, p bot.Press) { who = p.Account },
 	}
 	play(t, b, func(t *testing.T, h *harness) {
 		for user, outsider := range map[string]bool{"U07ANA": false, "U09GUEST": true, "U10BOT": true, "U11CONNECT": true} {
@@ -40,7 +40,7 @@ func TestWhoCannotBeLookedUpIsRefused(t *testing.T) {
 	for name, wrong := range map[string]fault{"no answer": status(http.StatusBadGateway), "too fast": status(http.StatusTooManyRequests), "unknown": refuse("user_not_found")} {
 		t.Run(name, func(t *testing.T) {
 			ran := 0
-			b := &stub{handle: func(ctx context.Context, r bot.Request) {
+			b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 				ran++
 				_ = r.Answer.Ack(ctx)
 			}}
@@ -75,7 +75,7 @@ func TestAccountsAreLookedUpOnce(t *testing.T) {
 
 func TestPlaces(t *testing.T) {
 	var where bot.Place
-	b := &stub{handle: func(_ context.Context, r bot.Request) { where = r.Place }}
+	b := &stub{OnHandle: func(_ context.Context, r bot.Request) { where = r.Place }}
 	for name, c := range map[string]struct {
 		channel, called string
 		fault           fault

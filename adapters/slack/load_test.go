@@ -125,7 +125,7 @@ func (w *world) one(user, line string) (ack, reply time.Duration, body string) {
 	ack = time.Since(began)
 	w.mu.Lock()
 	s.under--
-	w.changed()
+	w.news.Tell()
 	w.mu.Unlock()
 	for body = <-told; strings.Contains(body, "Working on"); {
 		body = <-told

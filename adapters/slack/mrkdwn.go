@@ -48,23 +48,13 @@ func size(text string) int {
 	return n
 }
 
-// visible takes out what no chat shows: control characters but line breaks.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && unicode.IsControl(r) || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, text)
-}
-
 // escape makes text safe where nothing is formatted: plain_text.
-func escape(text string) string { return entities.Replace(visible(text)) }
+func escape(text string) string { return entities.Replace(adapters.Visible(text)) }
 
 // neutral is escape for where text is formatted: what would be bold, struck
 // out, a quotation or an emoji stays what it is.
 func neutral(text string) string {
-	text = visible(text)
+	text = adapters.Visible(text)
 	if !strings.ContainsAny(text, "*_~:`>") {
 		return entities.Replace(text)
 	}
@@ -139,7 +129,7 @@ func spans(text string, now time.Time, plain func(string) string) string {
 		case !s.Time.IsZero():
 			b.WriteString(moment(s.Time, now))
 		case s.Code:
-			if code := strings.ReplaceAll(visible(s.Text), "\n", " "); strings.TrimSpace(code) != "" {
+			if code := strings.ReplaceAll(adapters.Visible(s.Text), "\n", " "); strings.TrimSpace(code) != "" {
 				b.WriteByte('`')
 				_, _ = entities.WriteString(&b, code) // a Builder takes everything
 				b.WriteByte('`')
@@ -242,10 +232,5 @@ func pieces(text string, most int, now time.Time) []string {
 // fit is a card's text without marks, escaped, in at most most characters.
 // What is cut is said.
 func fit(text string, most int, now time.Time) string {
-	text = bot.Flat(text, now)
-	for n := most; ; n = n * 2 / 3 {
-		if short := escape(adapters.Truncate(text, n)); size(short) <= most {
-			return short
-		}
-	}
+	return adapters.Fit(bot.Flat(text, now), most, size, escape)
 }

@@ -46,7 +46,7 @@ func (f *fake) reply(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.lean {
-		defer f.changed()
+		defer f.news.Tell()
 	}
 	f.calls["response_url"] = append(f.calls["response_url"], f.clock.Now())
 	u := f.urls[r.PathValue("id")]
@@ -64,7 +64,7 @@ func (f *fake) reply(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "used_url", http.StatusNotFound)
 		return
 	}
-	if wrong := f.take("response_url"); wrong != nil && wrong(w, r) {
+	if wrong := f.faults.Take("response_url"); wrong != nil && wrong(w, r) {
 		return
 	}
 	if f.lean {
@@ -209,7 +209,7 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	f.sockets = append(f.sockets, s)
-	f.changed()
+	f.news.Tell()
 	f.mu.Unlock()
 	for {
 		_, data, err := ws.ReadMessage()
@@ -217,7 +217,7 @@ func (f *fake) link(w http.ResponseWriter, r *http.Request) {
 			f.mu.Lock()
 			s.open = false
 			close(s.gone)
-			f.changed()
+			f.news.Tell()
 			f.mu.Unlock()
 			return
 		}

@@ -101,12 +101,10 @@ func (w *world) opens(user, line string) *view {
 	return nil
 }
 
-// TestTheBuiltBotOffersOperationsAndJobs: each sees the numbers of those that
-// he may do this with, and can name another job.
 func TestTheBuiltBotOffersOperationsAndJobs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, adaptertest.Settings{Scale: 0.03})
-	offers := func(person, words, field, prefix string) []string {
+	adaptertest.Offers(t, w.World, func(person, words, field, typed string) []string {
 		t.Helper()
 		user := accounts[person]
 		v := w.opens(user, words)
@@ -127,7 +125,7 @@ func TestTheBuiltBotOffersOperationsAndJobs(t *testing.T) {
 			case e["type"] == "external_select":
 				frame, acked := w.envelope("interactive", map[string]any{
 					"type": "block_suggestion", "team": map[string]any{"id": team}, "user": map[string]any{"id": user, "team_id": team},
-					"action_id": e["action_id"], "block_id": field, "value": prefix, "view": v.payload(),
+					"action_id": e["action_id"], "block_id": field, "value": typed, "view": v.payload(),
 				})
 				require.True(t, w.some().send(frame))
 				return labels((<-acked)["options"].([]any))
@@ -139,30 +137,7 @@ func TestTheBuiltBotOffersOperationsAndJobs(t *testing.T) {
 		}
 		require.Fail(t, "no such field", "%s of %s", field, words)
 		return nil
-	}
-	require.Len(t, offers("ana", "vm show", "vm", ""), 5)
-	w.Deletes("ana", "4009")
-	w.Shows(1, "ana asks")
-	asked := []string{"1 · Delete VM 4009 · pending · ana"}
-	require.Equal(t, asked, offers("dia", "op approve", "op", ""))
-	require.Equal(t, asked, offers("dia", "op deny", "op", "4009"))
-	require.Empty(t, offers("ana", "op approve", "op", ""), "her own")
-	require.Equal(t, asked, offers("ana", "op cancel", "op", "1"))
-	require.Equal(t, asked, offers("ben", "op show", "op", ""))
-	require.NoError(t, w.Press("dia", "Approve"))
-	w.Ended(1)
-	require.Empty(t, offers("cho", "op approve", "op", ""))
-	require.Equal(t, []string{"1 · Delete VM 4009 · succeeded · ana"}, offers("ben", "op show", "op", ""))
-
-	w.Types("ana", "vm reinstall 4003 --template Ubuntu22.04")
-	require.NoError(t, w.Press("ana", "Confirm"))
-	require.NoError(t, w.Fill("ana", `reason="new system" target=4003`))
-	require.NoError(t, w.Press("cho", "Approve"))
-	w.Ended(2)
-	job := []string{"15 · Reinstall VM 4003 with Ubuntu22.04 · succeeded"}
-	require.Equal(t, job, offers("ben", "job show", "job", ""))
-	require.Equal(t, []string{"7"}, offers("ben", "job show", "job", "7"), "any job may be asked for")
-	require.True(t, strings.HasPrefix(offers("cho", "job reveal", "job", "1")[0], "15 · "))
+	})
 	w.Stop()
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 )
@@ -28,7 +29,7 @@ func catalogue(t *testing.T) *bot.Catalogue {
 func TestManifest(t *testing.T) {
 	text, err := slack.Manifest(catalogue(t), "")
 	require.NoError(t, err)
-	golden(t, "manifest", string(text))
+	adaptertest.Golden(t, "manifest", string(text))
 	require.Contains(t, string(text), `usage_hint: "help · vm list · job show \"12\""`)
 	_, after, _ := strings.Cut(string(text), "    bot:\n")
 	list, _, _ := strings.Cut(after, "settings:")
@@ -40,7 +41,7 @@ func TestManifest(t *testing.T) {
 func TestManifestOfTheHTTPMode(t *testing.T) {
 	text, err := slack.Manifest(catalogue(t), "https://bot.example.com/")
 	require.NoError(t, err)
-	golden(t, "manifest_http", string(text))
+	adaptertest.Golden(t, "manifest_http", string(text))
 	for _, wrong := range []string{"http://bot.example.com", "bot.example.com", "https://", "https://bot.example.com/?a=b", "https://bot.example.com/\"\nx: y"} {
 		_, err := slack.Manifest(catalogue(t), wrong)
 		require.ErrorContains(t, err, "https://bot.example.com", wrong)

@@ -117,16 +117,11 @@ func (m message) bare() message {
 
 // text is the plain form of a card, without its secrets.
 func text(c bot.Card, now time.Time) string {
-	all := adapters.Plain(c, now)
-	for n := fitText; ; n = n * 2 / 3 {
-		short := neutral(adapters.Truncate(all, n))
-		switch {
-		case blank(short):
-			return "Done."
-		case size(short) <= fitText:
-			return short
-		}
+	short := adapters.Fit(adapters.Plain(c, now), fitText, size, neutral)
+	if blank(short) {
+		return "Done."
 	}
+	return short
 }
 
 // layout takes the parts of a card as long as they fit, and counts what does

@@ -94,7 +94,7 @@ func newRolling(t *testing.T, overHTTP bool) *rolling {
 		"groups:\n  ops: [" + strings.Join(names, ", ") + "]\nroles:\n  owner: {allow: [all reads, all interrupts]}\n" +
 		"grants:\n  - {id: all, to: [ops], role: owner}\nguards:\n  - {id: cuts, commands: [all interrupts], approve: {by: [ops], count: 1, within: 30m}}\n"}
 	if overHTTP {
-		r.at = vacant(t)
+		r.at = adaptertest.Vacant(t)
 		s.Env["SLACK_APP_TOKEN"], s.Env["SLACK_SIGNING_SECRET"], s.Env["HOSTERBOT_CHAT_LISTEN"] = "", signingKey, r.at
 	}
 	r.world = newWorld(t, s)
@@ -103,7 +103,7 @@ func newRolling(t *testing.T, overHTTP bool) *rolling {
 		r.channels[r.channel(n)] = map[string]any{"id": r.channel(n), "is_member": true}
 	}
 	// What the pace of one bot is, several in a row exceed: Slack says so.
-	r.always["chat.postMessage"] = func(w http.ResponseWriter, q *http.Request) bool {
+	r.faults.Stays("chat.postMessage", func(w http.ResponseWriter, q *http.Request) bool {
 		posts := r.calls["post in "+q.PostForm.Get("channel")]
 		if len(posts) < 4 || time.Since(posts[len(posts)-4]) > 3*time.Second {
 			return false
@@ -111,7 +111,7 @@ func newRolling(t *testing.T, overHTTP bool) *rolling {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "", http.StatusTooManyRequests)
 		return true
-	}
+	})
 	r.begin()
 	return r
 }
@@ -124,7 +124,7 @@ func (r *rolling) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lives++
-	r.changed()
+	r.news.Tell()
 }
 
 // does sends what somebody did until it is acknowledged, and waits for its
@@ -142,7 +142,7 @@ func (r *rolling) does(user, kind string, op int64, make func() map[string]any) 
 		}
 		r.acked.Add(1)
 		r.mu.Lock()
-		r.changed()
+		r.news.Tell()
 		r.mu.Unlock()
 		r.answered(d, op)
 		if !slices.ContainsFunc(d.private(), func(text string) bool { return strings.Contains(text, "shutting down") }) {

@@ -128,7 +128,7 @@ func (a *Adapter) Edit(ctx context.Context, r bot.Ref, c bot.Card) error {
 
 // ours refuses places that are not in the bot's workspace.
 func (a *Adapter) ours(ctx context.Context, p bot.Place) error {
-	if err := a.acquainted(ctx); err != nil {
+	if err := a.me.Wait(ctx, waitResult); err != nil {
 		return &bot.PostError{Err: err}
 	}
 	switch {
@@ -178,7 +178,7 @@ func (a *Adapter) once(ctx context.Context, method, channel string, u urgency, c
 // search finds the message of a key; "" if there is none. readable is false
 // where the bot may not look.
 func (a *Adapter) search(ctx context.Context, p bot.Place, key string) (ts string, readable bool, err error) {
-	if !slices.ContainsFunc(a.self().scopes, func(s string) bool { return strings.HasSuffix(s, ":history") }) {
+	if !slices.ContainsFunc(a.me.Get().scopes, func(s string) bool { return strings.HasSuffix(s, ":history") }) {
 		return "", false, nil
 	}
 	oldest := strconv.FormatInt(a.clock.Now().Add(-adapters.OutboxFor).Unix(), 10)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/bot"
 )
 
@@ -302,7 +303,7 @@ func TestADeletedMessageIsPostedAnewUnderItsKey(t *testing.T) {
 }
 
 func TestPostsWaitForTheFirstConnection(t *testing.T) {
-	h := open(t, &hasty{})
+	h := open(t, &adaptertest.Hasty{})
 	posted := make(chan error, 1)
 	go func() {
 		_, err := h.a.Post(t.Context(), place(homeID), "root", bot.Card{Title: "Root"})

@@ -90,13 +90,11 @@ type Adapter struct {
 	forms    *adapters.Forms // that were not accepted
 	calls    *calls
 
-	me      atomic.Pointer[self]
+	me      *adapters.Self[self]
 	handler atomic.Pointer[serving] // of the HTTP mode; nil while it does not run
 	replays replays                 // of the HTTP mode
 	opened  atomic.Uint64           // sockets, in the place of another
-	known   chan struct{}           // closed when me is set
-	knowing sync.Once
-	readers sync.WaitGroup // of sockets
+	readers sync.WaitGroup          // of sockets
 
 	mu    sync.Mutex
 	conns []*conn // that were heard from and have not ended
@@ -155,7 +153,7 @@ func New(o Options) (*Adapter, error) {
 		drawer:   newDrawer(o.Clock),
 		forms:    adapters.NewForms(o.Clock, urlFor),
 		calls:    newCalls(o.Clock),
-		known:    make(chan struct{}),
+		me:       adapters.NewSelf[self](o.Clock, "Slack"),
 		why:      "not started",
 	}
 	a.api = slack.New(o.BotToken.Reveal(), slack.OptionAppLevelToken(o.AppToken.Reveal()), slack.OptionAPIURL(o.APIURL), slack.OptionHTTPClient(a.http))
@@ -192,7 +190,7 @@ func (a *Adapter) introduce(ctx context.Context) error {
 	if missing := s.lacks(); len(missing) > 0 {
 		return &adapters.FatalError{Text: "SLACK_BOT_TOKEN " + scopesMissing(missing)}
 	}
-	a.meet(s)
+	a.me.Meet(s)
 	return nil
 }
 
@@ -219,12 +217,6 @@ func (a *Adapter) ask(ctx context.Context) (*self, error) {
 	return s, nil
 }
 
-// meet notes who the bot is.
-func (a *Adapter) meet(s *self) {
-	a.me.Store(s)
-	a.knowing.Do(func() { close(a.known) })
-}
-
 // lacks are the scopes that the bot needs and Slack did not name; none where it
 // named none at all.
 func (s *self) lacks() []string {
@@ -239,34 +231,8 @@ func scopesMissing(missing []string) string {
 	return "lacks the scopes " + strings.Join(missing, ", ") + ": add them under OAuth & Permissions, Bot Token Scopes, and install the app again"
 }
 
-// acquainted waits until Slack has said who the bot is: at a start, posts may
-// be wanted before that.
-func (a *Adapter) acquainted(ctx context.Context) error {
-	if a.me.Load() != nil {
-		return nil
-	}
-	known, err := adapters.Await(ctx, a.clock, a.known, waitResult)
-	if !known && err == nil {
-		err = errors.New("not connected to Slack yet")
-	}
-	return err
-}
-
-// self is who the bot is; zero before Slack said so.
-func (a *Adapter) self() self {
-	if s := a.me.Load(); s != nil {
-		return *s
-	}
-	return self{}
-}
-
 // team is the bot's workspace.
-func (a *Adapter) team() string {
-	if s := a.me.Load(); s != nil {
-		return s.TeamID
-	}
-	return ""
-}
+func (a *Adapter) team() string { return a.me.Get().TeamID }
 
 // Run implements bot.Adapter. It returns a *adapters.FatalError when Slack refuses the
 // credentials. When ctx ends it takes nothing more, lets calls under way
@@ -323,12 +289,10 @@ func (a *Adapter) serve(ctx, during context.Context, h bot.Handler) {
 // end takes nothing more, waits for calls under way, cuts them off when they
 // take too long, and closes the sockets.
 func (a *Adapter) end(serving context.Context, cutOff func()) {
-	stop := a.clock.AfterFunc(graceFor, func() {
+	a.calls.CloseWithin(graceFor, func() {
 		a.log.Warn("calls under way are cut off")
 		cutOff()
 	})
-	a.calls.Close()
-	stop()
 	if d := a.calls.lastAck().Add(afterAcks).Sub(a.clock.Now()); d > 0 {
 		_ = a.clock.Sleep(context.WithoutCancel(serving), d)
 	}
@@ -343,7 +307,7 @@ func (a *Adapter) end(serving context.Context, cutOff func()) {
 
 // introduced is introduce, until it succeeds, ctx ends, or Slack refuses.
 func (a *Adapter) introduced(ctx context.Context) error {
-	return adapters.Introduce(ctx, a.clock, func() bool { return a.me.Load() != nil }, a.introduce, func(err error) {
+	return a.me.Introduce(ctx, a.introduce, func(err error) {
 		a.log.Warn("slack cannot be reached", "err", err)
 		a.state("cannot reach Slack")
 	})
@@ -357,10 +321,10 @@ func (a *Adapter) Health() bot.Health {
 	switch {
 	case a.overHTTP():
 		if h.OK = a.handler.Load() != nil; h.OK {
-			h.Text = fmt.Sprintf("serves %s over HTTP", cmp.Or(a.self().Team, a.self().TeamID))
+			h.Text = fmt.Sprintf("serves %s over HTTP", cmp.Or(a.me.Get().Team, a.me.Get().TeamID))
 		}
 	case h.OK:
-		h.Text = fmt.Sprintf("connected to %s, %d of %d sockets", cmp.Or(a.self().Team, a.self().TeamID), min(len(a.conns), sockets), sockets)
+		h.Text = fmt.Sprintf("connected to %s, %d of %d sockets", cmp.Or(a.me.Get().Team, a.me.Get().TeamID), min(len(a.conns), sockets), sockets)
 	}
 	return h
 }

@@ -13,37 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/adapters"
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/slack"
 	"hosterbot/bot"
 )
 
 // stub is a bot that does what a test says.
-type stub struct {
-	handle   func(context.Context, bot.Request)
-	press    func(context.Context, bot.Press)
-	submit   func(context.Context, bot.Submission)
-	complete func(bot.Completion) []bot.Choice
-}
-
-func (s *stub) Handle(ctx context.Context, r bot.Request) {
-	if s.handle != nil {
-		s.handle(ctx, r)
-	}
-}
-
-func (s *stub) Press(ctx context.Context, p bot.Press) {
-	if s.press != nil {
-		s.press(ctx, p)
-	}
-}
-
-func (s *stub) Submit(ctx context.Context, f bot.Submission) {
-	if s.submit != nil {
-		s.submit(ctx, f)
-	}
-}
-
-func (s *stub) Complete(_ context.Context, c bot.Completion) []bot.Choice { return s.complete(c) }
+type stub = adaptertest.Stub
 
 // play runs a test with a connected adapter, on a clock that waits for nobody.
 func play(t *testing.T, h bot.Handler, test func(t *testing.T, p *harness)) {
@@ -74,11 +50,11 @@ func (h *harness) sees(t *testing.T, person string) []string {
 }
 
 func replies(card bot.Card) *stub {
-	return &stub{handle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, card) }}
+	return &stub{OnHandle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, card) }}
 }
 
 func TestAHandlerThatHangsIsAcknowledgedInTime(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		<-time.After(10 * time.Second)
 		_ = r.Answer.Ack(ctx)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Late"})
@@ -110,7 +86,7 @@ func titles(texts []string) []string {
 
 func TestARedeliveryRunsOnceAndIsAcknowledgedTwice(t *testing.T) {
 	var keys []string
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		keys = append(keys, r.Key)
 		<-time.After(time.Second)
 		_ = r.Answer.Ack(ctx)
@@ -136,7 +112,7 @@ func TestARedeliveryRunsOnceAndIsAcknowledgedTwice(t *testing.T) {
 }
 
 func TestAnAcknowledgementGoesByAnotherSocketWhereItsOwnHasEnded(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		<-time.After(time.Second)
 		require.NoError(t, r.Answer.Ack(ctx))
 	}}
@@ -153,7 +129,7 @@ func TestAnAcknowledgementGoesByAnotherSocketWhereItsOwnHasEnded(t *testing.T) {
 
 func TestNoCommandIsLostInTwentyRefreshes(t *testing.T) {
 	var handled atomic.Int64
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		handled.Add(1)
 		_ = r.Answer.Ack(ctx)
 	}}
@@ -333,7 +309,7 @@ func TestTokensHaveTheirShape(t *testing.T) {
 
 func TestShutdownLetsCallsAnswerAndAcknowledgementsArrive(t *testing.T) {
 	began := make(chan struct{})
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		close(began)
 		<-time.After(time.Second)
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Finished"})
@@ -360,7 +336,7 @@ func TestShutdownLetsCallsAnswerAndAcknowledgementsArrive(t *testing.T) {
 }
 
 func TestAHandlerThatHangsDoesNotHoldUpShutdown(t *testing.T) {
-	b := &stub{handle: func(ctx context.Context, _ bot.Request) { <-ctx.Done() }}
+	b := &stub{OnHandle: func(ctx context.Context, _ bot.Request) { <-ctx.Done() }}
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, bot.SystemClock{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -379,7 +355,7 @@ func TestAHandlerThatHangsDoesNotHoldUpShutdown(t *testing.T) {
 
 func TestTooMuchAtOnceIsToldSo(t *testing.T) {
 	release := make(chan struct{})
-	b := &stub{handle: func(ctx context.Context, r bot.Request) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		<-release
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Done"})
 	}}

@@ -3,7 +3,6 @@ package slack_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -118,9 +117,9 @@ func TestEveryPostIsRefusedForAWhile(t *testing.T) {
 	refusing := func(on bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		delete(p.always, "chat.postMessage")
+		p.faults.Stays("chat.postMessage", nil)
 		if on {
-			p.always["chat.postMessage"] = slow
+			p.faults.Stays("chat.postMessage", slow)
 		}
 	}
 	refused := func(n int) { // so many calls more
@@ -158,7 +157,7 @@ func TestRefusedCredentialsEndTheBot(t *testing.T) {
 		"no app token":          {map[string]string{"SLACK_APP_TOKEN": ""}, nil, []string{"SLACK_APP_TOKEN"}},
 		"no bot token":          {map[string]string{"SLACK_BOT_TOKEN": ""}, nil, []string{"SLACK_BOT_TOKEN"}},
 		"a missing scope":       {nil, func(f *fake) { f.scopes = f.scopes[:len(f.scopes)-1] }, []string{"SLACK_BOT_TOKEN", "groups:read"}},
-		"a token without calls": {nil, func(f *fake) { f.always["auth.test"] = refuse("account_inactive") }, []string{"SLACK_BOT_TOKEN", "install"}},
+		"a token without calls": {nil, func(f *fake) { f.faults.Stays("auth.test", refuse("account_inactive")) }, []string{"SLACK_BOT_TOKEN", "install"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,19 +177,9 @@ func TestRefusedCredentialsEndTheBot(t *testing.T) {
 	}
 }
 
-// vacant is an address that nobody listens on, nor any other test: loopback
-// has more hosts than one.
-func vacant(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
-	require.NoError(tb, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestSlackIsDownAtTheStart(t *testing.T) {
 	t.Parallel()
-	health, away := vacant(t), vacant(t)
+	health, away := adaptertest.Vacant(t), adaptertest.Vacant(t)
 	w := newWorld(t, adaptertest.Settings{Empty: true, Env: map[string]string{"HOSTERBOT_LISTEN": health, "SLACK_API_URL": "http://" + away + "/api/"}})
 	w.Start()
 	w.Journal.Says(t, 0, "slack cannot be reached")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/web"
 	"hosterbot/bot"
 )
@@ -248,31 +249,5 @@ func (w *window) all() string {
 	return w.raw.String()
 }
 
-// fakeBot answers as each test wants.
-type fakeBot struct {
-	handle func(context.Context, bot.Request)
-	press  func(context.Context, bot.Press)
-	submit func(context.Context, bot.Submission)
-}
-
-func (b *fakeBot) Handle(ctx context.Context, r bot.Request) {
-	if b.handle != nil {
-		b.handle(ctx, r)
-	}
-}
-
-func (b *fakeBot) Press(ctx context.Context, p bot.Press) {
-	if b.press != nil {
-		b.press(ctx, p)
-	}
-}
-
-func (b *fakeBot) Submit(ctx context.Context, s bot.Submission) {
-	if b.submit != nil {
-		b.submit(ctx, s)
-	}
-}
-
-func (b *fakeBot) Complete(_ context.Context, c bot.Completion) []bot.Choice {
-	return []bot.Choice{{Value: c.Line + "!", Label: c.Account.User}}
-}
+// stub answers as each test wants.
+type stub = adaptertest.Stub

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
@@ -118,16 +119,16 @@ func acceptable(f *bot.FormField, value string) error {
 		most = 4000
 	}
 	if utf8.RuneCountInString(value) > most {
-		return refused(http.StatusBadRequest, "%s has at most %d characters.", plain(f.Label), most)
+		return refused(http.StatusBadRequest, "%s has at most %d characters.", adapters.Printable(f.Label), most)
 	}
 	if f.Required && strings.TrimSpace(value) == "" {
-		return refused(http.StatusBadRequest, "%s is needed.", plain(f.Label))
+		return refused(http.StatusBadRequest, "%s is needed.", adapters.Printable(f.Label))
 	}
 	if len(f.Choices) == 0 || f.Lookup || value == "" {
 		return nil
 	}
 	if !slices.ContainsFunc(f.Choices, func(c bot.Choice) bool { return c.Value == value }) {
-		return refused(http.StatusBadRequest, "%s is one of the choices.", plain(f.Label))
+		return refused(http.StatusBadRequest, "%s is one of the choices.", adapters.Printable(f.Label))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -96,8 +97,8 @@ func fail(rw http.ResponseWriter, err error) {
 // sentence is an error as a person reads it.
 func sentence(err error) string {
 	if own, ok := errors.AsType[*bot.Error](err); ok {
-		return strings.TrimSpace(plain(own.Text) + " " + plain(own.Hint))
+		return strings.TrimSpace(adapters.Printable(own.Text) + " " + adapters.Printable(own.Hint))
 	}
-	text := plain(err.Error())
+	text := adapters.Printable(err.Error())
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }

@@ -41,7 +41,7 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, options())
 			ran := make(chan string, 1)
-			s.run(t, &fakeBot{handle: func(_ context.Context, r bot.Request) { ran <- r.Line }})
+			s.run(t, &stub{OnHandle: func(_ context.Context, r bot.Request) { ran <- r.Line }})
 			answer := s.request(t, http.MethodPost, "/api/command", map[string]string{"as": "ana", "line": "vm list"}, tt.change)
 			require.Equal(t, tt.status, answer.StatusCode)
 			s.w.Quiet()
@@ -89,7 +89,7 @@ func TestPageIsStrict(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	s := serve(t, options())
-	s.run(t, &fakeBot{})
+	s.run(t, &stub{})
 	for name, tt := range map[string]struct {
 		body   any
 		status int

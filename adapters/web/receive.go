@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -259,7 +260,7 @@ func (w *Web) complete(ctx context.Context, c bot.Completion) []choice {
 	found := a.handler.Complete(ctx, c)
 	out := make([]choice, len(found))
 	for i, one := range found {
-		out[i] = choice{plain(one.Value), plain(one.Label)}
+		out[i] = choice{adapters.Printable(one.Value), adapters.Printable(one.Label)}
 	}
 	return out
 }

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -57,7 +57,7 @@ type cardView struct {
 	Secrets  []secretView `json:"secrets,omitempty"`
 }
 
-// span is a piece of text: plain, code, or a moment.
+// span is a piece of text: adapters.Printable, code, or a moment.
 type span struct {
 	Text string `json:"t,omitempty"`
 	Code string `json:"c,omitempty"`
@@ -149,12 +149,12 @@ func (w *Web) view(m *message, now time.Time) messageView {
 		return v
 	}
 	v.At = m.at.UnixMilli()
-	v.Line, v.Busy, v.Note, v.Stage, v.Copies = plain(m.line), m.busy, m.note, plain(m.stage), m.copies
+	v.Line, v.Busy, v.Note, v.Stage, v.Copies = adapters.Printable(m.line), m.busy, m.note, adapters.Printable(m.stage), m.copies
 	if m.root != nil {
 		v.Root = m.root.ref.ID
 	}
 	if !w.home(m.ref.Place) {
-		v.Place = plain(m.ref.Place.String())
+		v.Place = adapters.Printable(m.ref.Place.String())
 	}
 	if m.card != nil {
 		v.Card = w.cardView(m.card)
@@ -190,13 +190,13 @@ func (w *Web) cardView(c *bot.Card) *cardView {
 		}
 	}
 	if b := c.Bar; b != nil {
-		v.Bar = &barView{b.Percent(), plain(b.Word), b.Elapsed.Milliseconds(), b.Expected.Milliseconds()}
+		v.Bar = &barView{b.Percent(), adapters.Printable(b.Word), b.Elapsed.Milliseconds(), b.Expected.Milliseconds()}
 	}
 	for _, a := range c.Mentions {
-		v.Mentions = append(v.Mentions, plain(w.opts.Name(a)))
+		v.Mentions = append(v.Mentions, adapters.Printable(w.opts.Name(a)))
 	}
 	for _, b := range c.Buttons {
-		v.Buttons = append(v.Buttons, buttonView{plain(b.Label), string(b.Style), b.Code})
+		v.Buttons = append(v.Buttons, buttonView{adapters.Printable(b.Label), string(b.Style), b.Code})
 	}
 	return v
 }
@@ -219,9 +219,9 @@ func spans(text string) []span {
 		case !s.Time.IsZero():
 			out = append(out, span{At: s.Time.Unix()})
 		case s.Code:
-			out = append(out, span{Code: plain(s.Text)})
+			out = append(out, span{Code: adapters.Printable(s.Text)})
 		default:
-			out = append(out, span{Text: plain(s.Text)})
+			out = append(out, span{Text: adapters.Printable(s.Text)})
 		}
 	}
 	return out
@@ -230,7 +230,7 @@ func spans(text string) []span {
 func secretViews(shown []bot.Shown) []secretView {
 	var out []secretView
 	for _, s := range shown {
-		out = append(out, secretView{plain(s.Label), s.Value.Reveal(), s.Link})
+		out = append(out, secretView{adapters.Printable(s.Label), s.Value.Reveal(), s.Link})
 	}
 	return out
 }
@@ -244,24 +244,24 @@ func fileViewOf(f *bot.File) *fileView {
 	for i := range head {
 		head[i] = bot.CleanMax(head[i], 200)
 	}
-	return &fileView{plain(f.Name), plain(f.Title), len(f.Data), strings.Join(head, "\n"), len(all) - len(head)}
+	return &fileView{adapters.Printable(f.Name), adapters.Printable(f.Title), len(f.Data), strings.Join(head, "\n"), len(all) - len(head)}
 }
 
 func formViewOf(f *openForm, now time.Time) formView {
 	if f.shut {
 		return formView{ID: f.id, Shut: true, Now: now.UnixMilli()}
 	}
-	v := formView{ID: f.id, Title: plain(f.Title), Text: spans(f.Text), Submit: plain(f.Submit), Now: now.UnixMilli()}
+	v := formView{ID: f.id, Title: adapters.Printable(f.Title), Text: spans(f.Text), Submit: adapters.Printable(f.Submit), Now: now.UnixMilli()}
 	for _, field := range f.Fields {
 		one := formFieldView{
-			Name: field.Name, Label: plain(field.Label), Hint: plain(field.Hint), Value: field.Value, Required: field.Required,
-			Long: field.Long, Secret: field.Secret, Lookup: field.Lookup, Error: plain(field.Error), MaxLen: field.MaxLen,
+			Name: field.Name, Label: adapters.Printable(field.Label), Hint: adapters.Printable(field.Hint), Value: field.Value, Required: field.Required,
+			Long: field.Long, Secret: field.Secret, Lookup: field.Lookup, Error: adapters.Printable(field.Error), MaxLen: field.MaxLen,
 		}
 		if field.Secret {
 			one.Value = ""
 		}
 		for _, c := range field.Choices {
-			one.Choices = append(one.Choices, choice{plain(c.Value), plain(c.Label)})
+			one.Choices = append(one.Choices, choice{adapters.Printable(c.Value), adapters.Printable(c.Label)})
 		}
 		v.Fields = append(v.Fields, one)
 	}
@@ -269,19 +269,5 @@ func formViewOf(f *openForm, now time.Time) formView {
 }
 
 func callViewOf(c seenCall) callView {
-	return callView{c.seq, plain(c.Kind), plain(c.Method), plain(bot.CleanMax(c.Path, 200)), c.Mutating, c.Status, plain(c.Note), c.Took.Milliseconds(), c.At.UnixMilli()}
-}
-
-// plain is text from anywhere without what is invisible or turns the line
-// around.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\u2028' || r == '\u2029':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
-			return -1
-		}
-		return r
-	}, text)
+	return callView{c.seq, adapters.Printable(c.Kind), adapters.Printable(c.Method), adapters.Printable(bot.CleanMax(c.Path, 200)), c.Mutating, c.Status, adapters.Printable(c.Note), c.Took.Milliseconds(), c.At.UnixMilli()}
 }

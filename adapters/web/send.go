@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
 
@@ -46,13 +46,7 @@ func (m *message) visible(person string) bool {
 
 // CanPost implements bot.Adapter.
 func (w *Web) CanPost(_ context.Context, p bot.Place) error {
-	if p.Direct {
-		return bot.Errorf(bot.Forbidden, "The demo has no private conversation with the bot.").WithHint("Speak in %s.", w.opts.Channel)
-	}
-	if !slices.Contains(w.opts.Platforms, p.Platform) {
-		return bot.Errorf(bot.Forbidden, "The bot is not in %s.", p.String()).WithHint("The demo stands in for %s.", strings.Join(w.opts.Platforms, ", "))
-	}
-	return nil
+	return adapters.DemoPlace(p, w.opts.Channel, w.opts.Platforms)
 }
 
 // Post implements bot.Adapter. The same key in the same place is the same
@@ -103,7 +97,7 @@ func (w *Web) Post(ctx context.Context, p bot.Place, key string, card bot.Card) 
 
 // copied notes that a message stands in another place too. w.mu is held.
 func (w *Web) copied(m *message, p bot.Place) {
-	if name := plain(p.String()); !slices.Contains(m.copies, name) {
+	if name := adapters.Printable(p.String()); !slices.Contains(m.copies, name) {
 		m.copies = append(m.copies, name)
 		m.seq = w.change()
 	}
@@ -241,7 +235,7 @@ func (a *answer) done() {
 	}
 	a.m.busy = false
 	if a.fresh && !a.replied {
-		a.m.note = "Answered in " + plain(a.w.opts.Channel) + "."
+		a.m.note = "Answered in " + adapters.Printable(a.w.opts.Channel) + "."
 		if a.form {
 			a.m.note = "Asks for more in a form."
 		}

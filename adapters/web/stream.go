@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hosterbot/adapters"
 )
 
 // How a stream is kept alive.
@@ -129,7 +131,7 @@ func (w *Web) hello(s *stream) []event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return []event{{s.cursor, "hello", helloView{
-		As: s.person, People: w.opts.People, Strangers: w.opts.Strangers, Channel: plain(w.opts.Channel), Fresh: s.cursor == 0, Now: w.opts.Clock.Now().UnixMilli(),
+		As: s.person, People: w.opts.People, Strangers: w.opts.Strangers, Channel: adapters.Printable(w.opts.Channel), Fresh: s.cursor == 0, Now: w.opts.Clock.Now().UnixMilli(),
 	}}}
 }
 

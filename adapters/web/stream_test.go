@@ -3,20 +3,17 @@ package web_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"net/http"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"hosterbot/adapters/adaptertest"
 	"hosterbot/adapters/web"
 	"hosterbot/bot"
 	"hosterbot/bot/secret"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestStreamGoesOnWhereItWas: after a reconnect a page is told what changed,
 // and nothing twice.
@@ -48,7 +45,7 @@ func TestStreamGoesOnWhereItWas(t *testing.T) {
 // TestPrivateIsTold to the one window, also after a reconnect.
 func TestPrivateIsToldToOnePerson(t *testing.T) {
 	s := serve(t, options())
-	s.run(t, &fakeBot{handle: func(ctx context.Context, r bot.Request) {
+	s.run(t, &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "canary"})
 	}})
 	ben := s.open(t, "ben", 0)
@@ -67,7 +64,7 @@ func TestPrivateIsToldToOnePerson(t *testing.T) {
 // nowhere.
 func TestSecretIsShownOnce(t *testing.T) {
 	s := serve(t, options())
-	s.run(t, &fakeBot{handle: func(ctx context.Context, r bot.Request) {
+	s.run(t, &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Password", Secrets: []bot.Shown{{Label: "root", Value: secret.New("canary-hunter2")}}})
 	}})
 	one, two, ben := s.open(t, "ana", 0), s.open(t, "ana", 0), s.open(t, "ben", 0)
@@ -87,7 +84,7 @@ func TestSecretIsShownOnce(t *testing.T) {
 
 func TestSecretWithoutAPageIsForgotten(t *testing.T) {
 	s := serve(t, options())
-	s.run(t, &fakeBot{handle: func(ctx context.Context, r bot.Request) {
+	s.run(t, &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Reply(ctx, bot.Card{Title: "Password", Secrets: []bot.Shown{{Label: "root", Value: secret.New("canary")}}})
 	}})
 	s.say(t, "command", map[string]any{"as": "ana", "line": "vm password 4001"})
@@ -99,9 +96,9 @@ func TestSecretWithoutAPageIsForgotten(t *testing.T) {
 func TestClickOnAnOldCardRuns(t *testing.T) {
 	s := serve(t, options())
 	pressed := make(chan string, 9)
-	s.run(t, &fakeBot{
-		press: func(_ context.Context, p bot.Press) { pressed <- p.Code },
-		handle: func(ctx context.Context, r bot.Request) {
+	s.run(t, &stub{
+		OnPress: func(_ context.Context, p bot.Press) { pressed <- p.Code },
+		OnHandle: func(ctx context.Context, r bot.Request) {
 			_ = r.Answer.Reply(ctx, bot.Card{Title: "For ana", Buttons: []bot.Button{{Label: "Confirm", Code: "private"}}})
 		},
 	})
@@ -127,13 +124,13 @@ func TestClickOnAnOldCardRuns(t *testing.T) {
 // command says that nothing was done.
 func TestPageOutlivesTheBot(t *testing.T) {
 	s := serve(t, options())
-	stop := s.run(t, &fakeBot{})
+	stop := s.run(t, &stub{})
 	w := s.open(t, "ana", 0)
 	stop()
 	status, text := s.post(t, "command", map[string]string{"as": "ana", "line": "vm list"})
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, "Nothing was done")
-	s.run(t, &fakeBot{handle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, bot.Card{Title: "Back again"}) }})
+	s.run(t, &stub{OnHandle: func(ctx context.Context, r bot.Request) { _ = r.Answer.Reply(ctx, bot.Card{Title: "Back again"}) }})
 	s.say(t, "command", map[string]any{"as": "ana", "line": "vm list"})
 	w.catchUp(t, s.w.Seq())
 	require.Contains(t, w.all(), "Back again")
@@ -143,13 +140,13 @@ func TestPageOutlivesTheBot(t *testing.T) {
 func TestFormIsChecked(t *testing.T) {
 	s := serve(t, options())
 	sent := make(chan bot.Submission, 1)
-	s.run(t, &fakeBot{
-		handle: func(ctx context.Context, r bot.Request) {
+	s.run(t, &stub{
+		OnHandle: func(ctx context.Context, r bot.Request) {
 			_ = r.Answer.Form(ctx, bot.Form{Code: "v1:1:confirm:n", Title: "Confirm", Fields: []bot.FormField{
 				{Name: "reason", Label: "Reason", Required: true, MaxLen: 5}, {Name: "how", Label: "How", Choices: []bot.Choice{{Value: "soft"}}},
 			}})
 		},
-		submit: func(_ context.Context, s bot.Submission) { sent <- s },
+		OnSubmit: func(_ context.Context, s bot.Submission) { sent <- s },
 	})
 	s.say(t, "command", map[string]any{"as": "ana", "line": "vm delete 4001"})
 	ana := s.open(t, "ana", 0)
@@ -205,7 +202,9 @@ func TestGuide(t *testing.T) {
 	var staged string
 	o.Stage = func(_ context.Context, line string) error { staged = line; return nil }
 	s := serve(t, o)
-	s.run(t, &fakeBot{})
+	s.run(t, &stub{OnComplete: func(c bot.Completion) []bot.Choice {
+		return []bot.Choice{{Value: c.Line + "!", Label: c.Account.User}}
+	}})
 	status, text := s.post(t, "guide", map[string]string{"as": "ben", "line": "vm del"})
 	require.Equal(t, http.StatusOK, status)
 	require.JSONEq(t, `{"choices": [{"value": "vm del!", "label": "ben"}], "guide": {"usage": "ben vm del", "verdict": "deny"}}`, text)
@@ -233,12 +232,5 @@ func TestWhatThePageIsTold(t *testing.T) {
 	w.catchUp(t, s.w.Seq())
 	got, err := json.MarshalIndent(w.messages[w.order[0]], "", "  ")
 	require.NoError(t, err)
-	got = append(got, '\n')
-	if *update {
-		require.NoError(t, os.WriteFile("testdata/card.golden", got, 0o644))
-		return
-	}
-	want, err := os.ReadFile("testdata/card.golden")
-	require.NoError(t, err, "run the test with -update, and read what it wrote")
-	require.Equal(t, string(want), string(got))
+	adaptertest.Golden(t, "card", string(got)+"\n")
 }

@@ -27,11 +27,9 @@ import (
 	"sync"
 	"time"
 
+	"hosterbot/adapters"
 	"hosterbot/bot"
 )
-
-// platform is what records say of where people sit.
-const platform = "demo"
 
 // Bounds on what a page can make this process hold and do.
 const (
@@ -144,12 +142,7 @@ func New(o Options) *Web {
 		o.Platforms = []string{o.Home.Platform}
 	}
 	if o.Name == nil {
-		o.Name = func(a bot.Account) string {
-			if a.Platform == platform || a.Platform == "" {
-				return a.User
-			}
-			return a.String()
-		}
+		o.Name = adapters.DemoName
 	}
 	w := &Web{
 		opts:    o,
@@ -226,7 +219,7 @@ func (w *Web) Health() bot.Health {
 // Member implements bot.Adapter.
 func (w *Web) Member(_ context.Context, g bot.Group, accounts []bot.PolicyAccount) (bot.Membership, error) {
 	for _, a := range accounts {
-		if a.Platform == platform && w.opts.Member != nil && w.opts.Member(a.ID, g.Name) {
+		if a.Platform == adapters.Demo && w.opts.Member != nil && w.opts.Member(a.ID, g.Name) {
 			return bot.MemberYes, nil
 		}
 	}
@@ -258,4 +251,4 @@ func (w *Web) change() int64 {
 }
 
 // account is who a person is here.
-func account(person string) bot.Account { return bot.Account{Platform: platform, User: person} }
+func account(person string) bot.Account { return bot.Account{Platform: adapters.Demo, User: person} }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -309,30 +308,12 @@ func TestHalfAnAuditLogIsNotTakenForAll(t *testing.T) {
 	ask("did not send all of its audit log")
 }
 
-// output is what a program prints while it runs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // startRun runs `run` until the returned function is called, which returns what it
 // printed and how it ended.
 func startRun(t *testing.T, env map[string]string, args ...string) (stop func() (string, int)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	var out output
+	var out shared
 	for name, value := range env {
 		t.Setenv(name, value)
 	}

@@ -17,6 +17,7 @@ import (
 	"hosterbot/bot"
 	"hosterbot/bot/policy"
 	"hosterbot/store"
+	"hosterbot/store/storetest"
 )
 
 // How a bench of people measures: after a warm-up, for so long.
@@ -48,30 +49,6 @@ func BenchmarkPeople(b *testing.B) {
 			b.ReportMetric(writes/raw, "ratio")
 		})
 	}
-}
-
-// during has n callers call f over and over, and returns calls a second.
-func during(b *testing.B, n int, f func(caller, i int) error) float64 {
-	var counted atomic.Int64
-	var wg sync.WaitGroup
-	begin := time.Now()
-	for caller := range n {
-		wg.Go(func() {
-			mine := 0
-			for i := 0; time.Since(begin) < benchWarm+benchLong; i++ {
-				if err := f(caller, i); err != nil {
-					b.Error(err)
-					return
-				}
-				if time.Since(begin) > benchWarm {
-					mine++
-				}
-			}
-			counted.Add(int64(mine))
-		})
-	}
-	wg.Wait()
-	return float64(counted.Load()) / benchLong.Seconds()
 }
 
 // rawCommits: whoever waits shares one commit, which is what every store that
@@ -118,7 +95,7 @@ func rawCommits(b *testing.B, n int) float64 {
 		}
 	}()
 	defer close(intake)
-	return during(b, n, func(int, int) error {
+	return storetest.Rate(b, n, benchWarm, benchLong, func(int, int) error {
 		done := make(chan error, 1)
 		intake <- done
 		return <-done
@@ -194,7 +171,7 @@ func operations(b *testing.B, n int) (calls, writes float64) {
 	background.Go(func() { _ = hoster.Run(ctx) })
 	var typed atomic.Int64
 	begin := time.Now()
-	calls = during(b, n, func(int, int) error {
+	calls = storetest.Rate(b, n, benchWarm, benchLong, func(int, int) error {
 		i := typed.Add(1)
 		ch := make(chan struct{})
 		left.Store(fmt.Sprint("vm/", i), ch)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"hosterbot/bot"
 	"hosterbot/store/bolt"
+	"hosterbot/store/storetest"
 )
 
 // BenchmarkFsync is what the disk can do: a page written and synced.
@@ -55,30 +55,11 @@ func BenchmarkWrites(b *testing.B) {
 	}
 }
 
-// during calls f by n callers over and over, and returns calls a second.
-func during(b *testing.B, n int, f func(caller, i int) error) float64 {
-	const warm, long = 100 * time.Millisecond, 700 * time.Millisecond
-	var counted atomic.Int64
-	var wg sync.WaitGroup
-	begin := time.Now()
-	for caller := range n {
-		wg.Go(func() {
-			mine := 0
-			for i := 0; time.Since(begin) < warm+long; i++ {
-				if err := f(caller, i); err != nil {
-					b.Error(err)
-					return
-				}
-				if time.Since(begin) > warm {
-					mine++
-				}
-			}
-			counted.Add(int64(mine))
-		})
-	}
-	wg.Wait()
-	return float64(counted.Load()) / long.Seconds()
-}
+// How a bench of writes measures: after a warm-up, for so long.
+const (
+	benchWarm = 100 * time.Millisecond
+	benchLong = 700 * time.Millisecond
+)
 
 func rawWrites(b *testing.B, n int) float64 {
 	db, err := bbolt.Open(filepath.Join(b.TempDir(), "raw.db"), 0o600, &bbolt.Options{
@@ -121,7 +102,7 @@ func rawWrites(b *testing.B, n int) float64 {
 	}()
 	defer close(intake)
 	value := make([]byte, 100)
-	return during(b, n, func(int, int) error {
+	return storetest.Rate(b, n, benchWarm, benchLong, func(int, int) error {
 		p := put{value, make(chan error, 1)}
 		intake <- p
 		return <-p.done
@@ -131,7 +112,7 @@ func rawWrites(b *testing.B, n int) float64 {
 func storeWrites(b *testing.B, n int) float64 {
 	s := MustOpen(b, filepath.Join(b.TempDir(), "store.db"))
 	ops := make([]bot.Operation, n)
-	return during(b, n, func(caller, i int) error {
+	return storetest.Rate(b, n, benchWarm, benchLong, func(caller, i int) error {
 		trigger := fmt.Sprintf("slack/T01TEAM/%d.%d", time.Now().UnixNano(), caller)
 		op, write := &ops[caller], s.Advance
 		if i%2 == 0 {

@@ -2,8 +2,8 @@
 // each sentence of bot.Store's doc comments is a subtest.
 //
 // Run has what one caller sees, RunConcurrent what many see at once (with
-// -race), RunReopen what is there after a restart. It knows bot and no back
-// end. A bug found in one back end becomes a case here, for all.
+// -race), RunReopen what is there after a restart; Rate is for benches. It knows
+// bot and no back end. A bug found in one back end becomes a case here, for all.
 package storetest
 
 import (
