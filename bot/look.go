@@ -78,6 +78,9 @@ func (b *Bot) opCard(op *Operation, who asker) Card {
 		c.Tone = Busy
 		if op.Waits != "" {
 			c.Lines = append(c.Lines, sentence("Waits for "+op.Waits))
+			if now.After(op.NotBefore) && !op.NeedsBackup && len(op.Attempts) == 0 {
+				c.Lines = append(c.Lines, "It expires "+At(op.Expires)+".")
+			}
 		} else {
 			c.Lines = append(c.Lines, "About to be sent.")
 		}
@@ -375,7 +378,7 @@ func (b *Bot) endCard(op *Operation) Card {
 		c.Lines = append(c.Lines, op.Hint)
 	}
 	if op.Secret {
-		line := "Reveal shows the password to " + Clean(op.Person) + ", and to who may run " + Code("job reveal") + " on its target."
+		line := "Reveal shows the password to " + Clean(op.Person) + ", and to whoever may run " + Code("job reveal") + " on its target."
 		if cmd, ok := b.catalogue.Find(op.Command); ok && cmd.Reveal == nil {
 			line = "Only " + Clean(op.Person) + " can press Reveal for the password."
 		}

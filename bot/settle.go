@@ -229,7 +229,7 @@ func (b *Bot) reveal(ctx context.Context, answer Responder, who asker, op Operat
 	// has the grant can read what the provider still tells, and asks it.
 	if own := cmd.Reveal == nil; who.person != op.Person && (own || !b.mayReveal(ctx, who, &op)) {
 		b.record(ctx, opRecord(&op, Record{Kind: "denied", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "deny", Text: "reveal"}))
-		e := Errorf(Forbidden, "Only %s can see this password, or who may run %s on its target.", Clean(op.Person), Code("job reveal"))
+		e := Errorf(Forbidden, "Only %s can see this password, and whoever may run %s on its target.", Clean(op.Person), Code("job reveal"))
 		if own {
 			e = Errorf(Forbidden, "Only %s can see this password.", Clean(op.Person))
 		}
