@@ -291,6 +291,9 @@ func (b *Bot) confirmCard(ctx context.Context, who asker, op *Operation, a polic
 		{Label: "Confirm", Style: confirmStyle(cmd), Code: opCode(op, actConfirm)},
 		{Label: "Cancel", Code: opCode(op, actCancel)},
 	}
+	if a.Unsure != "" && op.BreakGlass == "" && len(op.Requirement.Approve) > 0 {
+		c.Notes = append(c.Notes, unsureGlass(a.Unsure))
+	}
 	if a.BreakGlass != nil && op.BreakGlass == "" {
 		c.Buttons = append(c.Buttons, Button{Label: "Break glass", Style: Danger, Code: opCode(op, actBreakGlass)})
 	}

@@ -249,7 +249,7 @@ func (b *Bot) revealOp(ctx context.Context, answer Responder, who asker, cmd *Co
 				Notes: []string{"It exists nowhere else. Press I have it when you have stored it."}}, nil
 		}
 		if cmd.Reveal == nil {
-			return Card{}, Errorf(Conflict, "The password is lost: it existed only in memory, and its time is over or the bot was restarted.").
+			return Card{}, Errorf(Conflict, "The password is no longer here: it was in memory only, and it was taken, its time is over, or the bot was restarted.").
 				WithHint("Run %s again for a new one.", Code(op.Command))
 		}
 		c := b.call(ctx, who, cmd, op.Args, op.Targets)

@@ -335,6 +335,12 @@ func TestDecideBreakGlass(t *testing.T) {
 	require.False(t, refused.Allowed)
 	require.Equal(t, night, refused.BreakGlass, "offered on a refusal")
 	require.Equal(t, ops, refused.Tell)
+	require.Empty(t, refused.Unsure)
+
+	blind := q
+	blind.Member = nil
+	require.Nil(t, s.Decide(blind).BreakGlass)
+	require.Equal(t, "oncall", s.Decide(blind).Unsure, "its look-up failed")
 
 	broken := q
 	broken.BreakGlass = true
