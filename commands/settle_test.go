@@ -212,3 +212,9 @@ func TestSettleFailsWhereAReadFails(t *testing.T) {
 	_, err := c.Command.Settle(t.Context(), c)
 	require.Error(t, err, "nothing is concluded")
 }
+
+func TestAResizeSaysWhatIsNew(t *testing.T) {
+	w := start(t)
+	_, o := w.accepted("vm resize 4001 --cores 4 --mem 8G")
+	require.Equal(t, "VM `4001` has its new size: cores 2 → 4, memory 2 GiB → 8 GiB.", o.Done)
+}
