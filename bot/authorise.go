@@ -167,6 +167,9 @@ func (b *Bot) deny(ctx context.Context, key string, answer Responder, who *asker
 	if err := b.store.Append(ctx, now, key, Written{Audit: []Record{commandRecord("denied", who, p.Command, p.Args, p.Targets, a)}}); err != nil {
 		b.log.Error("audit record not written", "err", err)
 	}
+	if a.Unsure != "" && p.Command.Mutates() {
+		c.Notes = append(c.Notes, unsureGlass(a.Unsure))
+	}
 	if a.BreakGlass == nil || !p.Command.Mutates() {
 		b.say(ctx, answer, c)
 		return
@@ -176,9 +179,14 @@ func (b *Bot) deny(ctx context.Context, key string, answer Responder, who *asker
 		b.log.Error("refusal not stored", "err", err)
 	} else {
 		c.Buttons = append(c.Buttons, Button{Label: "Break glass", Style: Danger, Code: readCode(saved, actBreakGlass)})
-		c.Notes = append(c.Notes, "Break glass runs it without approvals, and tells everybody: "+Code(a.BreakGlass.ID)+".")
+		c.Notes = append(c.Notes, "Break glass runs it without approvals, and tells everybody (rule "+Code(a.BreakGlass.ID)+").")
 	}
 	b.say(ctx, answer, c)
+}
+
+// unsureGlass stands where Break glass would, had its group been looked up.
+func unsureGlass(group string) string {
+	return "Whether you may break glass is not known, because the look-up of " + Code(group) + " failed. Try again in a minute."
 }
 
 // refuseStranger answers an account that the policy does not know.

@@ -118,6 +118,18 @@ func TestAFormListsAllChoices(t *testing.T) {
 	require.True(t, field().More)
 }
 
+func TestAFlagInAFormIsYesOrNo(t *testing.T) {
+	w := newWorld(t)
+	for _, f := range w.say("ana", "vm delete").form().Fields {
+		if f.Name == "force" {
+			require.Equal(t, []bot.Choice{{Value: "false", Label: "no"}, {Value: "true", Label: "yes"}}, f.Choices)
+			require.Empty(t, f.Hint, "what it expects in a command is not said here")
+			return
+		}
+	}
+	t.Fatal("no such field")
+}
+
 func TestAFormOfAnotherIsNotCompleted(t *testing.T) {
 	w := newWorld(t)
 	code := w.say("ana", "vm delete").form().Code

@@ -109,7 +109,7 @@ func (b *Bot) argsForm(ctx context.Context, who *asker, r Read, cmd *Command, s 
 		}
 		field := FormField{Name: p.Name, Label: CleanMax(p.Summary, 45), Hint: p.Kind.Expects, Required: p.Required, Choices: p.Kind.Choices, MaxLen: max(p.Kind.MaxLen, 100)}
 		if p.Kind.Type == Flag {
-			field.Choices = []Choice{{"false", "no"}, {"true", "yes"}}
+			field.Choices, field.Hint = []Choice{{"false", "no"}, {"true", "yes"}}, ""
 		}
 		if p.Kind.Complete != nil && len(field.Choices) == 0 {
 			field.Lookup, field.More = true, p.Kind.Any

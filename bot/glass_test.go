@@ -144,3 +144,17 @@ func TestBreakGlassOfAReadShowsIt(t *testing.T) {
 	require.NotEmpty(t, a.card().Title)
 	require.Empty(t, button(a.card(), "Break glass"), "it would lead to the same refusal")
 }
+
+func TestAFailedLookUpDoesNotHideBreakGlassWithoutAWord(t *testing.T) {
+	w := newWorld(t)
+	w.slack.member = func(bot.Group, []bot.PolicyAccount) (bot.Membership, error) {
+		return bot.MemberUnknown, errors.New("missing_scope")
+	}
+	refused := w.say("ben", "vm delete 4009").card()
+	require.Empty(t, button(refused, "Break glass"))
+	require.Contains(t, words(refused), "Whether you may break glass is not known")
+	asked := w.say("ana", "vm delete 4009").card()
+	require.NotEmpty(t, button(asked, "Confirm"))
+	require.Contains(t, words(asked), "Whether you may break glass is not known")
+	require.NotContains(t, words(w.say("ben", "vm show 4009").card()), "break glass", "a read is not asked about")
+}

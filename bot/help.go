@@ -58,7 +58,10 @@ func (b *Bot) helpFor(ctx context.Context, c *Call, words string) (Card, error) 
 		if p.Secret {
 			continue
 		}
-		text := p.Summary + ": " + p.Kind.Expects
+		text := p.Summary
+		if p.Kind.Type != Flag {
+			text += ": " + p.Kind.Expects
+		}
 		if p.Required {
 			text += " (needed)"
 		}

@@ -34,6 +34,7 @@ func TestHelpListsOnlyWhatOneMayRun(t *testing.T) {
 	require.Contains(t, words(w.say("stranger", "help").card()), "whoami")
 	require.Contains(t, words(w.say("ben", "help vm delete").card()), "You may not run it here")
 	require.NotContains(t, words(w.say("ana", "help VM  delete").card()), "You may not")
+	require.NotContains(t, words(w.say("ana", "help vm delete").card()), "no value", "a flag is not filled in")
 	require.NotContains(t, words(w.say("ana", "help software install").card()), "password", "what is never typed is not listed")
 	require.Contains(t, words(w.say("ben", "help vm").card()), "vm start")
 	require.NotContains(t, words(w.say("ben", "help vm").card()), "vm delete")

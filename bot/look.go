@@ -78,6 +78,9 @@ func (b *Bot) opCard(op *Operation, who *asker) Card {
 		c.Tone = Busy
 		if op.Waits != "" {
 			c.Lines = append(c.Lines, sentence("Waits for "+op.Waits))
+			if now.After(op.NotBefore) && !op.NeedsBackup && len(op.Attempts) == 0 {
+				c.Lines = append(c.Lines, "It expires "+At(op.Expires)+".")
+			}
 		} else {
 			c.Lines = append(c.Lines, "About to be sent.")
 		}
@@ -288,6 +291,9 @@ func (b *Bot) confirmCard(ctx context.Context, who *asker, op *Operation, a poli
 		{Label: "Confirm", Style: confirmStyle(cmd), Code: opCode(op, actConfirm)},
 		{Label: "Cancel", Code: opCode(op, actCancel)},
 	}
+	if a.Unsure != "" && op.BreakGlass == "" && len(op.Requirement.Approve) > 0 {
+		c.Notes = append(c.Notes, unsureGlass(a.Unsure))
+	}
 	if a.BreakGlass != nil && op.BreakGlass == "" {
 		c.Buttons = append(c.Buttons, Button{Label: "Break glass", Style: Danger, Code: opCode(op, actBreakGlass)})
 	}
@@ -375,7 +381,7 @@ func (b *Bot) endCard(op *Operation) Card {
 		c.Lines = append(c.Lines, op.Hint)
 	}
 	if op.Secret {
-		line := "Reveal shows the password to " + Clean(op.Person) + ", and to who may run " + Code("job reveal") + " on its target."
+		line := "Reveal shows the password to " + Clean(op.Person) + ", and to whoever may run " + Code("job reveal") + " on its target."
 		if cmd, ok := b.catalogue.Find(op.Command); ok && cmd.Reveal == nil {
 			line = "Only " + Clean(op.Person) + " can press Reveal for the password."
 		}

@@ -27,7 +27,11 @@ func (b *Bot) prepare(ctx context.Context, answer Responder, who *asker, op *Ope
 		b.answerState(ctx, answer, who, op.ID)
 	case err != nil:
 		who.failed(err)
-		b.say(ctx, answer, b.withOp(b.refusal(err), op.ID))
+		c := b.refusal(err)
+		if !strings.Contains(strings.Join(append([]string{c.Title}, c.Lines...), "\n"), "othing was done") {
+			c.Notes = append(c.Notes, "Nothing was done.")
+		}
+		b.say(ctx, answer, b.withOp(c, op.ID))
 	default:
 		b.say(ctx, answer, card)
 	}

@@ -253,10 +253,16 @@ func readButtons(cmd *Command, r Read, card Card, more bool) []Button {
 		}
 		return []Button{{Label: label, Style: Primary, Code: readCode(r, actReveal)}}
 	}
-	if cmd.Effect == EffectControls || cmd.Effect == EffectSecrets {
-		return nil
-	}
 	var out []Button
+	switch {
+	case cmd.Effect == EffectSecrets:
+		return nil
+	case cmd.Effect == EffectControls: // it is for these eyes alone
+		if more {
+			out = append(out, Button{Label: "Next", Code: readCode(r, actNext)})
+		}
+		return out
+	}
 	if cmd.Effect == EffectReads {
 		out = append(out, Button{Label: "Share", Code: readCode(r, actShare)})
 	}

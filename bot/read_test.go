@@ -131,6 +131,15 @@ func TestNextTurnsThePages(t *testing.T) {
 	require.NotEmpty(t, w.press("ana", first).card().Title, "a page that is no more is answered")
 }
 
+func TestAuditTurnsItsPagesAndIsNotPassedOn(t *testing.T) {
+	w := newWorld(t)
+	w.row("audit").read = func(*bot.Call) (bot.Card, error) { return bot.Card{Title: "Audit log", Table: tableOf(7)}, nil }
+	card := w.say("ana", "audit").card()
+	require.Len(t, card.Buttons, 1, "no Share, and no file that stays")
+	require.Equal(t, []string{"Rows 4 to 6 of 7."}, w.press("ana", button(card, "Next")).card().Notes)
+	require.Contains(t, w.press("ben", button(card, "Next")).card().Title, "not yours")
+}
+
 func TestAsAFileSendsAllRowsAndNoFormula(t *testing.T) {
 	w := newWorld(t)
 	table := tableOf(7)
@@ -275,15 +284,15 @@ func TestAPasswordThatExistsOnlyInItsAnswer(t *testing.T) {
 	require.Contains(t, other.Title, "Only ana can see this password.")
 	require.Contains(t, w.press("cho", w.code(id, "have")).card().Title, "Only ana")
 	require.Contains(t, w.press("ana", w.code(id, "have")).card().Title, "Forgotten")
-	require.Contains(t, w.press("ana", w.code(id, "reveal")).card().Title, "lost")
+	require.Contains(t, w.press("ana", w.code(id, "reveal")).card().Title, "no longer here")
 
 	id = reset()
 	w.jump(61 * time.Minute)
-	require.Contains(t, w.press("ana", w.code(id, "reveal")).card().Title, "lost", "an hour at most")
+	require.Contains(t, w.press("ana", w.code(id, "reveal")).card().Title, "no longer here", "an hour at most")
 
 	id = reset()
 	w.restart()
-	require.Contains(t, w.press("ana", w.code(id, "reveal")).card().Title, "lost", "and no restart")
+	require.Contains(t, w.press("ana", w.code(id, "reveal")).card().Title, "no longer here", "and no restart")
 	require.NotContains(t, string(w.store.dump()), canary)
 }
 

@@ -85,7 +85,8 @@ func TestMoreThanTwentyCommandsAMinuteAreRefusedOnce(t *testing.T) {
 		require.Equal(t, "Read help", w.say("ana", "help").card().Title)
 	}
 	first := w.say("ana", "help")
-	require.Contains(t, first.card().Title, "more than 20 commands")
+	require.Contains(t, first.card().Title, "more than 20 commands in a minute: nothing was done.")
+	require.Contains(t, first.card().Title, "gets no answer", "or the silence after it is a riddle")
 	for range 10 {
 		a := w.say("ana", "help")
 		require.Equal(t, []string{"ack"}, a.events, "a flood is not answered by a flood")

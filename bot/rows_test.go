@@ -134,6 +134,7 @@ func (w *world) catalogue() *bot.Catalogue {
 			{Name: "outcome", Kind: pickKind, Summary: "Outcome", Required: true, Positional: true},
 			{Name: "reason", Kind: freeKind, Summary: "Reason", Required: true},
 		}},
+		{Words: "audit", Summary: "Show the audit log", Effect: bot.EffectControls, List: true},
 		{Words: "op note", Summary: "Note something", Effect: bot.EffectControls, Local: true, Quiet: true, Params: []bot.Param{
 			{Name: "text", Kind: freeKind, Summary: "Text", Required: true},
 		}},
@@ -144,8 +145,8 @@ func (w *world) catalogue() *bot.Catalogue {
 	for i := range rows {
 		cmd := &rows[i]
 		r := w.row(cmd.Words)
-		switch cmd.Effect {
-		case bot.EffectOpen, bot.EffectReads, bot.EffectSecrets:
+		switch {
+		case cmd.List || cmd.Effect == bot.EffectOpen || cmd.Effect == bot.EffectReads || cmd.Effect == bot.EffectSecrets:
 			r.read = func(c *bot.Call) (bot.Card, error) { return bot.Card{Title: "Read " + c.Command.Words}, nil }
 			cmd.Read = func(_ context.Context, c *bot.Call) (bot.Card, error) {
 				r.count(&r.reads)

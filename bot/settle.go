@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"hosterbot/bot/policy"
@@ -229,7 +230,7 @@ func (b *Bot) reveal(ctx context.Context, answer Responder, who *asker, op Opera
 	// has the grant can read what the provider still tells, and asks it.
 	if own := cmd.Reveal == nil; who.person != op.Person && (own || !b.mayReveal(ctx, who, &op)) {
 		b.record(ctx, opRecord(&op, Record{Kind: "denied", Person: who.person, Account: who.account.String(), Place: who.place.String(), Decision: "deny", Text: "reveal"}))
-		e := Errorf(Forbidden, "Only %s can see this password, or who may run %s on its target.", Clean(op.Person), Code("job reveal"))
+		e := Errorf(Forbidden, "Only %s can see this password, and whoever may run %s on its target.", Clean(op.Person), Code("job reveal"))
 		if own {
 			e = Errorf(Forbidden, "Only %s can see this password.", Clean(op.Person))
 		}
@@ -249,7 +250,7 @@ func (b *Bot) revealOp(ctx context.Context, answer Responder, who *asker, cmd *C
 				Notes: []string{"It exists nowhere else. Press I have it when you have stored it."}}, nil
 		}
 		if cmd.Reveal == nil {
-			return Card{}, Errorf(Conflict, "The password is lost: it existed only in memory, and its time is over or the bot was restarted.").
+			return Card{}, Errorf(Conflict, "The password is no longer here: it was in memory only, and it was taken, its time is over, or the bot was restarted.").
 				WithHint("Run %s again for a new one.", Code(op.Command))
 		}
 		c := b.call(ctx, who, cmd, op.Args, op.Targets)
@@ -340,6 +341,9 @@ func (b *Bot) OperationOfJob(ctx context.Context, job int64) (Operation, error) 
 func (b *Bot) OperationCard(call *Call, op *Operation) Card {
 	c := b.opCard(op, call.who)
 	c.Fields = append(c.Fields, Field{"State", Code(string(op.State))}, Field{"Asked", At(op.Created)})
+	if was := inLine(op.Fields); was != "" && !op.State.Waiting() {
+		c.Fields = append(c.Fields, Field{"When asked", was}) // of a machine that is gone it is all there is
+	}
 	if !op.Ended.IsZero() {
 		c.Fields = append(c.Fields, Field{"Ended", At(op.Ended)})
 	}
@@ -370,6 +374,15 @@ func (b *Bot) OperationCard(call *Call, op *Operation) Card {
 		c.Notes = append(c.Notes, "Decided by "+ruleOrDefault(b.policy.Current(), r)+".")
 	}
 	return c
+}
+
+// inLine writes fields as one text.
+func inLine(fields []Field) string {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		parts[i] = f.Label + " " + f.Value
+	}
+	return strings.Join(parts, " · ")
 }
 
 // Concerns tells whether an operation is the caller's, or one that the caller

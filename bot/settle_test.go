@@ -144,7 +144,7 @@ func TestTheWholeStoryOfAnOperation(t *testing.T) {
 	op := w.op(id)
 	card := w.bot.OperationCard(&bot.Call{}, &op)
 	text := words(card)
-	for _, want := range []string{"unknown", "cho approved", "no answer", "time out", "loss", "INC-42"} {
+	for _, want := range []string{"unknown", "cho approved", "no answer", "time out", "loss", "INC-42", "State running"} {
 		require.Contains(t, text, want)
 	}
 }

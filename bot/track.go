@@ -441,7 +441,7 @@ func (b *Bot) moved(ctx context.Context, op *Operation, p Progress, now time.Tim
 	job.Next = now.Add(b.scaled(b.jitter(job.wait(now, median(took), b.scale))))
 	if !job.Stalled && now.Sub(job.MovedAt) > b.scaled(stalledAfter) {
 		job.Stalled = true
-		owed = b.owed(op, OwedLine, Card{Tone: Warn, Title: "Stalled: no change for " + Duration(now.Sub(job.MovedAt)), Lines: []string{"It is followed on."}})
+		owed = b.owed(op, OwedLine, Card{Tone: Warn, Title: "Stalled: no change for " + Duration(now.Sub(job.MovedAt)), Lines: []string{"The bot keeps looking."}})
 		owed = append(owed, b.owed(op, OwedRoot, Card{})...)
 	}
 	if p.Word != last.Word || p.Text != last.Text || math.Abs(p.Fraction-job.Shown) >= 0.05 {

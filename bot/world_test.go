@@ -35,7 +35,7 @@ labels:
 roles:
   viewer: {allow: [all reads]}
   operator: {include: [viewer], allow: [all changes, all interrupts]}
-  owner: {include: [operator], allow: [all costs, all destroys, all secrets, op resolve, op note]}
+  owner: {include: [operator], allow: [all costs, all destroys, all secrets, op resolve, op note, audit]}
 grants:
   - {id: everyone-reads, to: [ops], role: viewer}
   - {id: ops-operate, to: [ops], role: operator, in: [slack:T01TEAM/C0OPS, discord:300000000000000001/400000000000000001]}

@@ -255,7 +255,8 @@ func (p *provider) dedicatedPower(s signal, send func(context.Context, int) (hos
 			if err != nil {
 				return bot.Verdict{}, fmt.Errorf("settle a %s: %w", s.verb, err)
 			}
-			return s.settled(dedicatedThing(serverOf(c)), now.State), nil
+			before, _ := decode[dedicatedBaseline](c)
+			return s.settled(dedicatedThing(serverOf(c)), before.State, now.State), nil
 		},
 	}
 }

@@ -75,8 +75,11 @@ func outcome(r hoster.Result, err error) bot.Outcome {
 		o.Means = "Nothing was sent, so nothing was done."
 	case e.Code != "":
 		o.Means = meaning(e.Code)
+		if _, documented := means[e.Code]; documented && e.Class == hoster.Refused {
+			o.Means = "Nothing was done. " + o.Means
+		}
 	case e.Status == http.StatusUnauthorized:
-		o.Means = meaning(hoster.Unauthorized)
+		o.Means = "Nothing was done. " + meaning(hoster.Unauthorized)
 	case e.Class == hoster.Refused:
 		o.Means = "Nothing was done. Check what was typed; if all of it is right, tell the bot's operators."
 	}

@@ -27,7 +27,7 @@ func TestProviderErrors(t *testing.T) {
 		{"half-document", bot.NoAnswer, "", "The provider's answer, HTTP 200, cannot be read.", ""},
 		{"redirect-307", bot.NoAnswer, "", "The provider's answer, HTTP 307, points elsewhere, and is not followed.", ""},
 		{"429-once", bot.Throttled, "", "Too Many Attempts (HTTP 429).", "The provider asks to slow down. Nothing was done."},
-		{"unauthorized", bot.Refused, "", "Unauthenticated (HTTP 401).", "The provider refuses the bot's token."},
+		{"unauthorized", bot.Refused, "", "Unauthenticated (HTTP 401).", "Nothing was done. The provider refuses the bot's token."},
 		{"422", bot.Refused, "", "", "Nothing was done. Check what was typed;"},
 		{"bare-404", bot.Refused, "", "Not Found (HTTP 404).", "Nothing was done. Check what was typed;"},
 		{"bare-no", bot.Refused, "", "The provider gave no reason (HTTP 200).", "Nothing was done. Check what was typed;"},

@@ -203,7 +203,7 @@ func (w *world) run(line string) (*bot.Call, bot.Outcome) {
 		c.Targets = pv.Targets
 	}
 	now := w.clock.Now()
-	c.Op.Args, c.Op.Targets, c.Op.Baseline, c.Op.Fingerprint = c.Args, c.Targets, pv.Baseline, pv.Fingerprint
+	c.Op.Args, c.Op.Targets, c.Op.Fields, c.Op.Baseline, c.Op.Fingerprint = c.Args, c.Targets, pv.Fields, pv.Baseline, pv.Fingerprint
 	c.Op.Attempts = []bot.Attempt{{At: now, SendBy: now.Add(10 * time.Second)}}
 	c.Secrets = map[string]secret.Secret{"password": secret.New(password)}
 	o := c.Command.Run(w.tb.Context(), c)

@@ -56,6 +56,19 @@ func TestSettleAfterALostAnswer(t *testing.T) {
 	}
 }
 
+// A start of what runs is refused with 0xa1. That it runs is then no news.
+func TestSettleSaysWhatWasSoBefore(t *testing.T) {
+	for line, want := range map[string]string{
+		"vm start 4001":     "VM `4001` is running, as it was before.",
+		"vm stop 4007":      "VM `4007` is halted, as it was before.",
+		"dedicated start 7": "Dedicated server `7` is running, as it was before.",
+	} {
+		w := start(t)
+		c, _ := w.run(line)
+		require.Equal(t, bot.Verdict{Is: bot.Done, Text: want}, w.settle(c))
+	}
+}
+
 func TestSettleADeleteWhoseNumberIsRecycled(t *testing.T) {
 	w := start(t)
 	w.fault("delete", "recycle")
@@ -198,4 +211,10 @@ func TestSettleFailsWhereAReadFails(t *testing.T) {
 	w.SetDown(true)
 	_, err := c.Command.Settle(t.Context(), c)
 	require.Error(t, err, "nothing is concluded")
+}
+
+func TestAResizeSaysWhatIsNew(t *testing.T) {
+	w := start(t)
+	_, o := w.accepted("vm resize 4001 --cores 4 --mem 8G")
+	require.Equal(t, "VM `4001` has its new size: cores 2 → 4, memory 2 GiB → 8 GiB.", o.Done)
 }

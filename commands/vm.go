@@ -259,7 +259,6 @@ func (p *provider) listIncidents(ctx context.Context, c *bot.Call) (bot.Card, er
 			},
 			Empty: "There are none.",
 		},
-		Notes: []string{"Times, impact and direction are as the provider sends them: it documents no time zone and no unit."},
 	}
 	for _, i := range incidents {
 		stop := bot.Clean(i.StopText)
@@ -271,6 +270,9 @@ func (p *provider) listIncidents(ctx context.Context, c *bot.Call) (bot.Card, er
 			number(i.GID), bot.Clean(i.StartText), stop, bot.Clean(i.Host), bot.Clean(strings.Join(i.Types, ", ")),
 			strconv.FormatInt(i.Impact, 10), strconv.Itoa(i.Direction),
 		})
+	}
+	if len(incidents) > 0 {
+		card.Notes = append(card.Notes, "Times, impact and direction are as the provider sends them: it documents no time zone and no unit.")
 	}
 	return card, nil
 }

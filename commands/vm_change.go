@@ -109,8 +109,24 @@ func (p *provider) runResize(ctx context.Context, c *bot.Call) bot.Outcome {
 		change.Disk = c.Args.Text("disk") + "G"
 	}
 	o := outcome(p.ChangeVM(ctx, vmOf(c), change))
-	o.Done = upper(vmThing(vmOf(c))) + " has its new size."
+	o.Done = upper(vmThing(vmOf(c))) + " has its new size" + newSize(c.Op) + "."
 	return o
+}
+
+// newSize is what the preview said will be new.
+func newSize(op *bot.Operation) string {
+	var fields []bot.Field
+	if op != nil {
+		for _, f := range op.Fields {
+			if label, ok := strings.CutPrefix(f.Label, "New "); ok {
+				fields = append(fields, bot.Field{Label: label, Value: f.Value})
+			}
+		}
+	}
+	if len(fields) == 0 {
+		return ""
+	}
+	return ": " + inLine(fields)
 }
 
 func (p *provider) settleResize(ctx context.Context, c *bot.Call) (bot.Verdict, error) {

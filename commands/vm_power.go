@@ -54,9 +54,13 @@ func (s signal) window() time.Duration {
 }
 
 // settled tells by a machine's state whether a start or a stop has happened.
-func (s signal) settled(what, state string) bot.Verdict {
+// before is its state before the call, "" where that is not known.
+func (s signal) settled(what, before, state string) bot.Verdict {
 	text := upper(what) + " is " + bot.Clean(state) + "."
 	if s.starts == (state == running) {
+		if state == before {
+			text = upper(what) + " is " + bot.Clean(state) + ", as it was before."
+		}
 		return bot.Verdict{Is: bot.Done, Text: text}
 	}
 	if state == running {
@@ -136,7 +140,8 @@ func (p *provider) vmPower(s signal, send func(context.Context, int) (hoster.Res
 			if s.restart {
 				return restarted(c, now), nil
 			}
-			return s.settled(vmThing(vmOf(c)), now.State), nil
+			before, _ := decode[vmBaseline](c)
+			return s.settled(vmThing(vmOf(c)), before.State, now.State), nil
 		},
 	}
 	return row

@@ -83,8 +83,9 @@ func (s *Snapshot) decide(q *Question) (Answer, *grant) {
 	var f finding
 	s.find(&f, q, person, command, where)
 	var breakGlass *glass
+	var unsure string
 	if !q.BreakGlass && f.deny == nil && f.limit == nil {
-		breakGlass, _ = s.glassOf(q, person, command, where)
+		breakGlass, unsure = s.glassOf(q, person, command, where)
 	}
 	var a Answer
 	if f.refuses() {
@@ -92,6 +93,7 @@ func (s *Snapshot) decide(q *Question) (Answer, *grant) {
 	} else {
 		a = s.allow(q, &f, command, where)
 	}
+	a.Unsure = unsure
 	if breakGlass != nil {
 		a.BreakGlass, a.Tell = &breakGlass.decides[0], breakGlass.tell
 	}

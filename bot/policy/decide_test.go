@@ -80,9 +80,9 @@ func TestDecide(t *testing.T) {
 		{"nor in private", policy.Question{Person: "ben", Place: private, Command: "vm start", Targets: vm(4001)}, "deny", "default-deny", "Your grant for `vm start` on vm/4001 does not count here, but in slack:T01TEAM/C0OPS or discord:300000000000000001/400000000000000001."},
 		{"nor in the same channel of another team", policy.Question{Person: "ben", Place: policy.Place{Platform: "slack", Team: "T02", Channel: "C0OPS"}, Command: "vm start", Targets: vm(1)}, "deny", "default-deny", "Your grant for `vm start` on vm/1 does not count here, but in slack:T01TEAM/C0OPS or discord:300000000000000001/400000000000000001."},
 		{"a grant without places counts in private", policy.Question{Person: "ana", Place: private, Command: "vm start", Targets: vm(4001)}, "allow", "leads-own", ""},
-		{"but not among outsiders", policy.Question{Person: "ana", Place: policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C9", Shared: true}, Command: "vm show", Targets: vm(1)}, "deny", "default-deny", "Your grant for `vm show` on vm/1 does not count in a channel that is shared with outsiders."},
+		{"but not among outsiders", policy.Question{Person: "ana", Place: policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C9", Shared: true}, Command: "vm show", Targets: vm(1)}, "deny", "default-deny", "Your grant for `vm show` on vm/1 does not count in a channel that is shared with outsiders, or that the bot cannot see. If it is a private one of yours, invite the bot."},
 		{"a shared channel that is named is served", policy.Question{Person: "ana", Place: policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C0OPS", Shared: true}, Command: "vm show", Targets: vm(1)}, "allow", "ops-operate", ""},
-		{"an open command is not, in a shared channel without a name", policy.Question{Person: "ana", Place: policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C9", Shared: true}, Command: "help"}, "deny", "default-deny", "This channel is shared with outsiders and no grant names it, so `help` is denied here."},
+		{"an open command is not, in a shared channel without a name", policy.Question{Person: "ana", Place: policy.Place{Platform: "slack", Team: "T01TEAM", Channel: "C9", Shared: true}, Command: "help"}, "deny", "default-deny", "This channel is shared with outsiders, or the bot cannot see it, and no grant names it, so `help` is denied here."},
 		{"a deny wins over a grant", policy.Question{Person: "ben", Place: ops, Command: "vm reboot", Targets: vm(4001)}, "deny", "prod-stays", "The rule prod-stays denies `vm reboot` on vm/4001 to you."},
 		{"a deny is for its targets", policy.Question{Person: "ben", Place: ops, Command: "vm reboot", Targets: vm(4003)}, "confirm", "ops-operate default-confirm", ""},
 		{"a deny is for its people", policy.Question{Person: "ana", Place: ops, Command: "vm reboot", Targets: vm(4001)}, "confirm", "ops-operate default-confirm", ""},
@@ -335,6 +335,12 @@ func TestDecideBreakGlass(t *testing.T) {
 	require.False(t, refused.Allowed)
 	require.Equal(t, night, refused.BreakGlass, "offered on a refusal")
 	require.Equal(t, ops, refused.Tell)
+	require.Empty(t, refused.Unsure)
+
+	blind := q
+	blind.Member = nil
+	require.Nil(t, s.Decide(blind).BreakGlass)
+	require.Equal(t, "oncall", s.Decide(blind).Unsure, "its look-up failed")
 
 	broken := q
 	broken.BreakGlass = true

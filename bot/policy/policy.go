@@ -125,6 +125,9 @@ type Answer struct {
 	// command, nil if there is none or if it would not help.
 	BreakGlass *Rule
 	Tell       Place // the place that rule tells
+	// Unsure is a group that could not be looked up, and in which this person
+	// could break glass.
+	Unsure string
 }
 
 // Hash returns the SHA-256 of the file, in hex.

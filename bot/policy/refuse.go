@@ -65,7 +65,7 @@ func (s *Snapshot) gapWhy(q *Question, g *gap) string {
 	case g.away != nil && len(g.away.in) > 0:
 		return fmt.Sprintf("Your grant for %s does not count here, but in %s.", asked, enumerate(placeNames(g.away.in), "or"))
 	case g.away != nil:
-		return fmt.Sprintf("Your grant for %s does not count in a channel that is shared with outsiders.", asked)
+		return fmt.Sprintf("Your grant for %s does not count in a channel that is shared with outsiders, or that the bot cannot see. If it is a private one of yours, invite the bot.", asked)
 	}
 	return fmt.Sprintf("No grant covers %s for you here.", asked)
 }
@@ -139,7 +139,7 @@ func refuseTarget(q *Question) Answer {
 }
 
 func refuseOutsiders(q *Question) Answer {
-	return refusal("This channel is shared with outsiders and no grant names it, so " + what(q) + " is denied here.")
+	return refusal("This channel is shared with outsiders, or the bot cannot see it, and no grant names it, so " + what(q) + " is denied here.")
 }
 
 func refusal(why string) Answer {
