@@ -49,6 +49,9 @@ func (b *Bot) serve(ctx context.Context, answer Responder, later Later, begin fu
 	c.acknowledged = true
 	rest := func() {
 		defer c.end()
+		if ctx.Err() != nil { // it waited for too long
+			c.rest = func() { c.outcome = "failed"; b.say(ctx, answer, cutOff) }
+		}
 		b.guarded(ctx, answer, c, c.rest)
 	}
 	if later == nil {

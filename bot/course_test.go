@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -79,4 +80,33 @@ func TestNothingIsLeftOfARefusal(t *testing.T) {
 			Later: func(func()) { t.Error(line) }})
 		require.NotEmpty(t, a.events)
 	}
+}
+
+// Whoever is cut off at a stop hears that, wherever it catches him, and hears
+// nothing else; but all of them together hold the stop up for a moment only.
+func TestAStopIsSaidToWhomItCutsOff(t *testing.T) {
+	w := newWorld(t)
+	ctx, cut := context.WithCancel(t.Context())
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) { cut(); return bot.Card{Title: "VM 4001"}, ctx.Err() }
+	var rests []func()
+	ask := func(line string) *answer {
+		a := &answer{}
+		w.bot.Handle(ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: line, Answer: a, Later: func(f func()) { rests = append(rests, f) }})
+		return a
+	}
+	all := []*answer{ask("vm show 4001"), ask("vm list"), ask("vm delete 4009"), ask("vm list")}
+	w.bot.Stop()
+	for _, rest := range rests[:3] { // the first reads as it is cut off
+		rest()
+	}
+	for _, a := range all[:3] {
+		require.Equal(t, "The bot is shutting down", a.card().Title)
+	}
+	require.Zero(t, w.row("vm list").ran())
+	w.jump(5 * time.Second)
+	for _, a := range all {
+		require.NotContains(t, words(a.card()), "Working on")
+	}
+	rests[3]()
+	require.Equal(t, []string{"ack"}, all[3].events, "it is too late for that")
 }
