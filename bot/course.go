@@ -28,6 +28,16 @@ func (c *course) left(rest func()) {
 	c.rest = rest
 }
 
+// leftOf is left for a command that changes something. One that calls no provider
+// does not wait behind all that do: it may be what is needed while that one hangs.
+func (c *course) leftOf(cmd *Command, rest func()) {
+	if cmd.Local {
+		rest()
+		return
+	}
+	c.left(rest)
+}
+
 // atEnd takes what counts or logs what became of the request.
 func (c *course) atEnd(f func()) { c.ends = append(c.ends, f) }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/bot"
+	"hosterbot/bot/secret"
 )
 
 // What reads from the provider is left to the chat: a mutation is stored and
@@ -109,4 +110,24 @@ func TestAStopIsSaidToWhomItCutsOff(t *testing.T) {
 	}
 	rests[3]()
 	require.Equal(t, []string{"ack"}, all[3].events, "it is too late for that")
+}
+
+// A lock, a word on an unknown outcome and a password that the bot alone holds
+// are wanted while the provider hangs, and do not wait behind what asks it.
+func TestWhatAsksNoProviderIsLeftToNobody(t *testing.T) {
+	w := newWorld(t)
+	w.row("op note").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Accepted, Done: "Noted."} }
+	w.row("vm reset-password").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.Accepted, Done: "Reset.", Secret: secret.New(canary)}
+	}
+	never := func(func()) { t.Error("it waits") }
+	a := &answer{}
+	w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: "op note --text x", Answer: a, Later: never})
+	require.Contains(t, words(a.card()), "Noted.")
+	id := w.confirmed("ana", "vm reset-password 4009", "reason", "x", "target", "4009")
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	a = &answer{}
+	w.bot.Press(w.ctx, bot.Press{Key: w.key(), Account: accounts["ana"], Place: ops, Code: w.code(id, "reveal"), Answer: a, Later: never})
+	require.Equal(t, canary, a.card().Secrets[0].Value.Reveal())
 }
