@@ -30,9 +30,13 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who asker
 		return
 	}
 	b.ack(ctx, answer) // it takes reads to know what this is about
+	stop := b.showWork(ctx, answer, Code(p.Command.Words))
 	who.leftOf(p.Command, func() {
+		defer stop()
 		p := p
-		if err := b.resolveTarget(ctx, who, &p); err != nil {
+		err := b.resolveTarget(ctx, who, &p)
+		stop()
+		if err != nil {
 			b.refuse(ctx, answer, who, err)
 			return
 		}

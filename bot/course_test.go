@@ -58,6 +58,20 @@ func TestWhatWaitsForItsTurnIsAtWork(t *testing.T) {
 	require.NotContains(t, a.card().Title, "Working on")
 }
 
+// It takes a read to know what a name means, and that may wait for long too.
+func TestANameThatWaitsForItsTurnIsAtWork(t *testing.T) {
+	w := newWorld(t)
+	a := &answer{}
+	var rest func()
+	w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: "server check 4009", Answer: a, Later: func(f func()) { rest = f }})
+	require.Equal(t, []string{"ack"}, a.events)
+	w.clock.move(2 * time.Second)
+	require.Equal(t, "Working on `server check` …", a.card().Title)
+	rest()
+	w.due()
+	require.Equal(t, bot.Succeeded, w.state(1))
+}
+
 // What is left is answered for as well.
 func TestWhatIsLeftMayPanic(t *testing.T) {
 	m := &counts{}
