@@ -137,18 +137,7 @@ func stoppedInCall(t *testing.T, w *World) {
 	d.Acked()
 	w.SlowCall()
 	w.Signal(syscall.SIGTERM)
-	told := func() bool { // the signal takes a moment
-		d := w.Types("ben", "vm list")
-		for _, s := range w.Talk() {
-			if s.Changed > d.Mark() && strings.Contains(s.Text, "shutting down") {
-				return true
-			}
-		}
-		return false
-	}
-	for end := time.Now().Add(Patience); !told(); {
-		require.True(t, time.Now().Before(end), "%s", w.Conversation())
-	}
+	w.saysThatItStops()
 	w.LetGo()
 	require.Zero(t, w.Exits(Patience), "%s", w.Journal)
 	require.Equal(t, []string{"start"}, w.Sim.Done())
@@ -162,6 +151,23 @@ func stoppedInCall(t *testing.T, w *World) {
 	w.Stop()
 }
 
+// saysThatItStops waits until that is what people hear: a signal takes a moment.
+func (w *World) saysThatItStops() {
+	w.tb.Helper()
+	told := func() bool {
+		d := w.Types("ben", "vm list")
+		for _, s := range w.Talk() {
+			if s.Changed > d.Mark() && strings.Contains(s.Text, "shutting down") {
+				return true
+			}
+		}
+		return false
+	}
+	for end := time.Now().Add(Patience); !told(); {
+		require.True(w.tb, time.Now().Before(end), "%s", w.Conversation())
+	}
+}
+
 func stoppedInRead(t *testing.T, w *World) {
 	w.Scale = 1 // a read is given up later than the bot
 	w.Restart()
@@ -171,6 +177,8 @@ func stoppedInRead(t *testing.T, w *World) {
 	d.Acked()
 	w.SlowCall()
 	w.Signal(syscall.SIGTERM)
+	w.saysThatItStops()
+	w.saysThatItStops() // it is not deaf while it waits
 	require.Zero(t, w.Exits(Patience), "%s", w.Journal)
 	w.Hears("ana", d, "The bot is shutting down")
 }
