@@ -39,7 +39,9 @@ func TestKilledWhileAnIncidentIsTold(t *testing.T) {
 			t.Run(point+"/"+at, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, adaptertest.Settings{Empty: true, Policy: strings.Replace((*fake)(nil).Adapt(adaptertest.Example(t)), "break_glass:\n", "incidents: {watch: [web-1], in: slack:"+team+"/"+homeID+", every: 1m}\nbreak_glass:\n", 1)})
+				w.mu.Lock()
 				w.scopes = append(w.scopes, "channels:history") // else the second says that it is one
+				w.mu.Unlock()
 				shown := func(thread bool, words string) {
 					t.Helper()
 					require.True(t, w.await(patience, func() bool {
