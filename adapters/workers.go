@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -33,6 +34,10 @@ type Workers struct {
 	calls line
 	rests line
 	idle  []chan task // goroutines that wait for more to do
+
+	settled chan struct{} // nil: nobody waits; closed when nothing is left, and
+	before  int           // so many calls have ended: those of an earlier
+	age     int           // than this
 }
 
 // line is jobs of one kind: some run, and others wait for them to end.
@@ -47,6 +52,7 @@ type line struct {
 type job struct {
 	do    func(since time.Time) (rest func())
 	since time.Time
+	age   int // of a call
 }
 
 // task is a job of a line, on a goroutine.
@@ -79,6 +85,29 @@ func (w *Workers) Open() {
 	w.open = true
 }
 
+// Settle waits until what is under way has ended, or ctx has. What begins
+// meanwhile is not waited for, but for what it leaves.
+func (w *Workers) Settle(ctx context.Context) {
+	w.mu.Lock()
+	settled := make(chan struct{})
+	w.settled, w.before = settled, w.calls.running+len(w.calls.waiting)
+	w.age++
+	w.settle()
+	w.mu.Unlock()
+	select {
+	case <-settled:
+	case <-ctx.Done():
+	}
+}
+
+// settle tells Settle when it is over.
+func (w *Workers) settle() {
+	if w.settled != nil && w.before <= 0 && w.rests.running == 0 && len(w.rests.waiting) == 0 {
+		close(w.settled)
+		w.settled = nil
+	}
+}
+
 // Close lets nothing begin any more, and returns when all has ended.
 func (w *Workers) Close() {
 	w.mu.Lock()
@@ -91,12 +120,6 @@ func (w *Workers) Close() {
 		close(more)
 	}
 	w.idle = nil
-}
-
-// CloseWithin is Close. It calls late when that takes longer than d.
-func (w *Workers) CloseWithin(d time.Duration, late func()) {
-	defer w.clock.AfterFunc(d, late)()
-	w.Close()
 }
 
 // Call calls do on a goroutine, with the time of now, and later what do returns
@@ -114,7 +137,7 @@ func (w *Workers) Call(do func(since time.Time) (rest func())) bool {
 	}
 	w.held++
 	w.wait.Add(1)
-	w.calls.waiting = append(w.calls.waiting, job{do, w.clock.Now()})
+	w.calls.waiting = append(w.calls.waiting, job{do, w.clock.Now(), w.age})
 	if w.calls.running < callsAtOnce {
 		w.start(&w.calls)
 	} else {
@@ -164,23 +187,25 @@ func (w *Workers) work(t task) {
 	more := make(chan task, 1)
 	for ok := true; ok; t, ok = <-more {
 		for t.do != nil {
-			t = w.next(t.of, t.do(t.since), more)
+			t = w.next(t, t.do(t.since), more)
 		}
 	}
 }
 
-// next ends a job of a line, which has left a rest or nil, and takes another
-// one. If there is none, the zero task is returned, and one may come through
-// more.
-func (w *Workers) next(of *line, rest func(), more chan task) task {
+// next ends a task, which has left a rest or nil, and takes another one. If
+// there is none, the zero task is returned, and one may come through more.
+func (w *Workers) next(t task, rest func(), more chan task) task {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	of.running--
+	t.of.running--
+	if t.of == &w.calls && t.age < w.age {
+		w.before--
+	}
 	if rest == nil {
 		w.held--
 		w.wait.Done()
 	} else {
-		w.rests.waiting = append(w.rests.waiting, job{func(time.Time) func() { rest(); return nil }, w.clock.Now()})
+		w.rests.waiting = append(w.rests.waiting, job{do: func(time.Time) func() { rest(); return nil }, since: w.clock.Now()})
 	}
 	var mine task
 	if w.calls.running < callsAtOnce {
@@ -196,6 +221,7 @@ func (w *Workers) next(of *line, rest func(), more chan task) task {
 	if len(w.rests.waiting) > 0 && w.rests.running < w.rests.most {
 		w.lookAfter(&w.rests, restWaits)
 	}
+	w.settle()
 	switch {
 	case mine.do != nil:
 	case w.open && len(w.idle) < idleMost:

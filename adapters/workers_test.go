@@ -1,6 +1,7 @@
 package adapters_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -108,6 +109,42 @@ func TestACallThatHangsHoldsUpNothingThatIsLeft(t *testing.T) {
 		close(hang)
 		w.Close()
 		require.EqualValues(t, 100, rests.Load())
+	})
+}
+
+func TestWhatComesWhileTheLastIsWaitedForBegins(t *testing.T) {
+	at(t, func(t *testing.T, w *adapters.Workers) {
+		w.Settle(t.Context()) // there is nothing to wait for
+		call, rest := make(chan struct{}), make(chan struct{})
+		require.True(t, w.Call(func(time.Time) func() { <-call; return func() { <-rest } }))
+		settled := false
+		go func() { w.Settle(t.Context()); settled = true }()
+		synctest.Wait()
+		begun := 0
+		newcomer := func() {
+			require.True(t, w.Call(func(time.Time) func() { begun++; return nil }))
+			synctest.Wait()
+		}
+		newcomer()
+		close(call)
+		synctest.Wait()
+		newcomer()
+		require.Equal(t, 2, begun)
+		require.False(t, settled, "something is left")
+		close(rest)
+		synctest.Wait()
+		require.True(t, settled)
+		w.Close()
+
+		w.Open()
+		hang := make(chan struct{})
+		require.True(t, w.Call(func(time.Time) func() { <-hang; return nil }))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w.Settle(ctx)
+		require.Error(t, ctx.Err(), "it waits no longer than it may")
+		close(hang)
+		w.Close()
 	})
 }
 

@@ -40,7 +40,7 @@ func TestCompletionOffersOnlyWhatOneMayRun(t *testing.T) {
 	w := completing(t)
 	require.Equal(t, []string{"help"}, w.complete("stranger", ""))
 	require.Equal(t, []string{"help"}, w.complete("eve", ""))
-	require.Equal(t, []string{"help", "vm", "backup", "software"}, w.complete("ben", ""))
+	require.Equal(t, []string{"help", "vm", "backup", "software", "server"}, w.complete("ben", ""))
 	require.Equal(t, []string{"list", "show", "start", "stop"}, w.complete("ben", "vm "))
 	require.Equal(t, []string{"start", "stop"}, w.complete("ben", "vm st"))
 	require.Contains(t, w.complete("ana", "vm "), "delete")

@@ -30,9 +30,13 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who *aske
 		return
 	}
 	b.ack(ctx, answer) // it takes reads to know what this is about
-	who.left(func() {
+	stop := b.showWork(ctx, answer, Code(p.Command.Words))
+	who.leftOf(p.Command, func() {
+		defer stop()
 		p := p
-		if err := b.resolveTarget(ctx, who, &p); err != nil {
+		err := b.resolveTarget(ctx, who, &p)
+		stop()
+		if err != nil {
 			b.refuse(ctx, answer, who, err)
 			return
 		}
@@ -41,16 +45,16 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who *aske
 }
 
 // goOn takes a new operation as far as it goes without anybody's word.
-func (b *Bot) goOn(ctx context.Context, answer Responder, who *asker, op *Operation) {
+func (b *Bot) goOn(ctx context.Context, answer Responder, who *asker, cmd *Command, op *Operation) {
 	switch {
 	case op.State == Ready && op.Silent:
-		who.left(func() { b.runQuiet(ctx, answer, who, op) })
+		who.leftOf(cmd, func() { b.runQuiet(ctx, answer, who, op) })
 	case op.State == Ready:
 		b.nudge(b.wake)
 		b.nudge(b.tell)
 	default:
 		stop := b.showWork(ctx, answer, op.Title)
-		who.left(func() { b.prepare(ctx, answer, who, op, stop) })
+		who.leftOf(cmd, func() { b.prepare(ctx, answer, who, op, stop) })
 	}
 }
 
@@ -97,7 +101,7 @@ func (b *Bot) create(ctx context.Context, key string, answer Responder, who *ask
 		return
 	}
 	b.metrics.State(stored.State)
-	b.goOn(ctx, answer, who, stored.Operation)
+	b.goOn(ctx, answer, who, cmd, stored.Operation)
 }
 
 // made is a new operation that the policy allows, in its first state, and what

@@ -28,6 +28,16 @@ func (c *course) left(rest func()) {
 	c.rest = rest
 }
 
+// leftOf is left for a command that changes something. One that calls no provider
+// does not wait behind all that do: it may be what is needed while that one hangs.
+func (c *course) leftOf(cmd *Command, rest func()) {
+	if cmd.Local {
+		rest()
+		return
+	}
+	c.left(rest)
+}
+
 // atEnd takes what counts or logs what became of the request.
 func (c *course) atEnd(f func()) { c.ends = append(c.ends, f) }
 
@@ -49,6 +59,9 @@ func (b *Bot) serve(ctx context.Context, answer Responder, later Later, begin fu
 	c.acknowledged = true
 	rest := func() {
 		defer c.end()
+		if ctx.Err() != nil { // it waited for too long
+			c.rest = func() { c.outcome = "failed"; b.say(ctx, answer, cutOff) }
+		}
 		b.guarded(ctx, answer, c, c.rest)
 	}
 	if later == nil {

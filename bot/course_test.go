@@ -1,12 +1,14 @@
 package bot_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"hosterbot/bot"
+	"hosterbot/bot/secret"
 )
 
 // What reads from the provider is left to the chat: a mutation is stored and
@@ -56,6 +58,20 @@ func TestWhatWaitsForItsTurnIsAtWork(t *testing.T) {
 	require.NotContains(t, a.card().Title, "Working on")
 }
 
+// It takes a read to know what a name means, and that may wait for long too.
+func TestANameThatWaitsForItsTurnIsAtWork(t *testing.T) {
+	w := newWorld(t)
+	a := &answer{}
+	var rest func()
+	w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: "server check 4009", Answer: a, Later: func(f func()) { rest = f }})
+	require.Equal(t, []string{"ack"}, a.events)
+	w.clock.move(2 * time.Second)
+	require.Equal(t, "Working on `server check` …", a.card().Title)
+	rest()
+	w.due()
+	require.Equal(t, bot.Succeeded, w.state(1))
+}
+
 // What is left is answered for as well.
 func TestWhatIsLeftMayPanic(t *testing.T) {
 	m := &counts{}
@@ -79,4 +95,53 @@ func TestNothingIsLeftOfARefusal(t *testing.T) {
 			Later: func(func()) { t.Error(line) }})
 		require.NotEmpty(t, a.events)
 	}
+}
+
+// Whoever is cut off at a stop hears that, wherever it catches him, and hears
+// nothing else; but all of them together hold the stop up for a moment only.
+func TestAStopIsSaidToWhomItCutsOff(t *testing.T) {
+	w := newWorld(t)
+	ctx, cut := context.WithCancel(t.Context())
+	w.row("vm show").read = func(*bot.Call) (bot.Card, error) { cut(); return bot.Card{Title: "VM 4001"}, ctx.Err() }
+	var rests []func()
+	ask := func(line string) *answer {
+		a := &answer{}
+		w.bot.Handle(ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: line, Answer: a, Later: func(f func()) { rests = append(rests, f) }})
+		return a
+	}
+	all := []*answer{ask("vm show 4001"), ask("vm list"), ask("vm delete 4009"), ask("vm list")}
+	w.bot.Stop()
+	for _, rest := range rests[:3] { // the first reads as it is cut off
+		rest()
+	}
+	for _, a := range all[:3] {
+		require.Equal(t, "The bot is shutting down", a.card().Title)
+	}
+	require.Zero(t, w.row("vm list").ran())
+	w.jump(5 * time.Second)
+	for _, a := range all {
+		require.NotContains(t, words(a.card()), "Working on")
+	}
+	rests[3]()
+	require.Equal(t, []string{"ack"}, all[3].events, "it is too late for that")
+}
+
+// A lock, a word on an unknown outcome and a password that the bot alone holds
+// are wanted while the provider hangs, and do not wait behind what asks it.
+func TestWhatAsksNoProviderIsLeftToNobody(t *testing.T) {
+	w := newWorld(t)
+	w.row("op note").run = func(*bot.Call) bot.Outcome { return bot.Outcome{Class: bot.Accepted, Done: "Noted."} }
+	w.row("vm reset-password").run = func(*bot.Call) bot.Outcome {
+		return bot.Outcome{Class: bot.Accepted, Done: "Reset.", Secret: secret.New(canary)}
+	}
+	never := func(func()) { t.Error("it waits") }
+	a := &answer{}
+	w.bot.Handle(w.ctx, bot.Request{Key: w.key(), Account: accounts["ana"], Place: ops, Line: "op note --text x", Answer: a, Later: never})
+	require.Contains(t, words(a.card()), "Noted.")
+	id := w.confirmed("ana", "vm reset-password 4009", "reason", "x", "target", "4009")
+	w.press("cho", w.code(id, "approve"))
+	w.due()
+	a = &answer{}
+	w.bot.Press(w.ctx, bot.Press{Key: w.key(), Account: accounts["ana"], Place: ops, Code: w.code(id, "reveal"), Answer: a, Later: never})
+	require.Equal(t, canary, a.card().Secrets[0].Value.Reveal())
 }

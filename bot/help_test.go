@@ -29,7 +29,7 @@ func TestHelpListsOnlyWhatOneMayRun(t *testing.T) {
 	}
 	require.Equal(t, []string{"`help`"}, rows("stranger"))
 	require.Equal(t, []string{"`help`"}, rows("eve"))
-	require.Equal(t, []string{"`help`", "`vm list`", "`vm show`", "`vm start`", "`vm stop`", "`backup create`", "`software install`"}, rows("ben"))
+	require.Equal(t, []string{"`help`", "`vm list`", "`vm show`", "`vm start`", "`vm stop`", "`backup create`", "`software install`", "`server check`"}, rows("ben"))
 	require.Contains(t, rows("ana"), "`vm delete`")
 	require.Contains(t, words(w.say("stranger", "help").card()), "whoami")
 	require.Contains(t, words(w.say("ben", "help vm delete").card()), "You may not run it here")

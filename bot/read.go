@@ -177,7 +177,7 @@ func (b *Bot) showWork(ctx context.Context, answer Responder, title string) (sto
 	turn <- true
 	cancel := b.clock.AfterFunc(slowAfter, func() {
 		waiting := <-turn
-		if waiting {
+		if waiting && ctx.Err() == nil {
 			showed = true
 			_ = b.survived(0, func() error { // it is logged
 				b.say(ctx, answer, Card{Tone: Busy, Title: "Working on " + title + " …"})

@@ -93,11 +93,13 @@ type Bot struct {
 	resumed  busySet // threads in which a message that another process owed was sent
 	paused   waitSet // threads that failed to be posted in, by their first owed message
 	stopping atomic.Bool
-	unsaved  atomic.Int64   // results that the store does not take
-	calls    sync.WaitGroup // mutations in flight
-	wake     chan struct{}  // something is due sooner than thought
-	tell     chan struct{}  // a message is owed
-	watch    watch
+	// wordsUntil is when the last words have to be said; it counts from the first.
+	wordsUntil func() time.Time
+	unsaved    atomic.Int64   // results that the store does not take
+	calls      sync.WaitGroup // mutations in flight
+	wake       chan struct{}  // something is due sooner than thought
+	tell       chan struct{}  // a message is owed
+	watch      watch
 }
 
 var _ Handler = (*Bot)(nil)
@@ -119,6 +121,7 @@ func New(c Config) (*Bot, error) {
 	if b.clock == nil {
 		b.clock = SystemClock{}
 	}
+	b.wordsUntil = sync.OnceValue(func() time.Time { return b.clock.Now().Add(lastWordsFor) })
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -243,8 +246,25 @@ func (b *Bot) dispatch(ctx context.Context, key string, answer Responder, who *a
 	b.read(ctx, answer, who, p, 0)
 }
 
-// say answers, and logs where even that fails.
+// lastWordsFor is how long people are told that the chat has cut them off, all
+// of them together.
+const lastWordsFor = 3 * time.Second
+
+// cutOff is what they are told: how far it came with what they asked is not
+// known here.
+var cutOff = Card{Tone: Bad, Title: "The bot is shutting down", Lines: []string{
+	"This is not finished. Try again in a minute: `op list --open` shows whether something was begun.",
+}}
+
+// say answers, and logs where even that fails. At a stop, whoever is cut off
+// hears of that instead.
 func (b *Bot) say(ctx context.Context, answer Responder, c Card) {
+	if ctx.Err() != nil && b.stopping.Load() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), b.wordsUntil().Sub(b.clock.Now()))
+		defer cancel()
+		c = cutOff
+	}
 	if err := answer.Reply(ctx, c); err != nil && ctx.Err() == nil {
 		b.log.Warn("answer not delivered", "err", err)
 	}

@@ -27,6 +27,11 @@ var (
 		},
 		Target: func(v string) (bot.Target, error) { return bot.ParseTarget("vm/" + v) },
 	}
+	serverKind = &bot.Kind{ // which one a name means, the provider has to say
+		Name: "SERVER", Expects: "a server's name", Targets: []string{"vm"}, Ambiguous: true, Parse: vmKind.Parse,
+		Target:  func(string) (bot.Target, error) { return bot.Target{}, nil },
+		Resolve: func(_ context.Context, _ *bot.Call, v string) (bot.Target, error) { return bot.ParseTarget("vm/" + v) },
+	}
 	countKind = &bot.Kind{
 		Name: "COUNT", Expects: "a number from 1 to 1000", Type: bot.Integer, Min: 1, Max: 1000,
 		Parse: func(text string) (string, error) {
@@ -128,6 +133,9 @@ func (w *world) catalogue() *bot.Catalogue {
 		{Words: "backup create", Summary: "Back up a VM", Effect: bot.EffectChanges, Params: []bot.Param{vm}},
 		{Words: "software install", Summary: "Install software", Effect: bot.EffectChanges, AskSecret: "SSH root password", Params: []bot.Param{
 			vm, {Name: "password", Kind: freeKind, Summary: "SSH root password", Secret: true},
+		}},
+		{Words: "server check", Summary: "Check a server", Effect: bot.EffectChanges, Params: []bot.Param{
+			{Name: "server", Kind: serverKind, Summary: "Server", Required: true, Positional: true},
 		}},
 		{Words: "op resolve", Summary: "Resolve an operation", Effect: bot.EffectControls, Local: true, Quiet: true, Params: []bot.Param{
 			{Name: "op", Kind: countKind, Summary: "Operation", Required: true, Positional: true},

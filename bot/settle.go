@@ -238,6 +238,10 @@ func (b *Bot) reveal(ctx context.Context, answer Responder, who *asker, op Opera
 		return
 	}
 	b.ack(ctx, answer)
+	if _, held := b.held.get(op.ID); held || cmd.Reveal == nil { // no provider is asked, and it may be gone soon
+		b.revealOp(ctx, answer, who, cmd, op)
+		return
+	}
 	who.left(func() { b.revealOp(ctx, answer, who, cmd, op) })
 }
 

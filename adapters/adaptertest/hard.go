@@ -19,6 +19,7 @@ var hard = []struct {
 	{"killed between acknowledgement and answer, nothing is in the way", killedBeforeAnswer},
 	{"killed after a post and before its ID is known, it goes on in one thread", killedAfterPost},
 	{"told to stop in a slow call, it says so and ends the call", stoppedInCall},
+	{"told to stop while the provider hangs, it says so to who waits", stoppedInRead},
 	{"a root message that somebody deleted is posted anew", deletedRoot},
 }
 
@@ -136,18 +137,7 @@ func stoppedInCall(t *testing.T, w *World) {
 	d.Acked()
 	w.SlowCall()
 	w.Signal(syscall.SIGTERM)
-	told := func() bool { // the signal takes a moment
-		d := w.Types("ben", "vm list")
-		for _, s := range w.Talk() {
-			if s.Changed > d.Mark() && strings.Contains(s.Text, "shutting down") {
-				return true
-			}
-		}
-		return false
-	}
-	for end := time.Now().Add(Patience); !told(); {
-		require.True(t, time.Now().Before(end), "%s", w.Conversation())
-	}
+	w.saysThatItStops()
 	w.LetGo()
 	require.Zero(t, w.Exits(Patience), "%s", w.Journal)
 	require.Equal(t, []string{"start"}, w.Sim.Done())
@@ -159,6 +149,38 @@ func stoppedInCall(t *testing.T, w *World) {
 	w.Once(1)
 	require.Equal(t, []string{"start"}, w.Sim.Done(), "it was sent once")
 	w.Stop()
+}
+
+// saysThatItStops waits until that is what people hear: a signal takes a moment.
+func (w *World) saysThatItStops() {
+	w.tb.Helper()
+	told := func() bool {
+		d := w.Types("ben", "vm list")
+		for _, s := range w.Talk() {
+			if s.Changed > d.Mark() && strings.Contains(s.Text, "shutting down") {
+				return true
+			}
+		}
+		return false
+	}
+	for end := time.Now().Add(Patience); !told(); {
+		require.True(w.tb, time.Now().Before(end), "%s", w.Conversation())
+	}
+}
+
+func stoppedInRead(t *testing.T, w *World) {
+	w.Scale = 1 // a read is given up later than the bot
+	w.Restart()
+	require.NoError(t, w.Sim.Fault("list", "slow"))
+	d, err := w.chats[0].Type("ana", "vm list")
+	require.NoError(t, err)
+	d.Acked()
+	w.SlowCall()
+	w.Signal(syscall.SIGTERM)
+	w.saysThatItStops()
+	w.saysThatItStops() // it is not deaf while it waits
+	require.Zero(t, w.Exits(Patience), "%s", w.Journal)
+	w.Hears("ana", d, "The bot is shutting down")
 }
 
 func deletedRoot(t *testing.T, w *World) {

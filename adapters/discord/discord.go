@@ -267,8 +267,8 @@ type serving struct {
 }
 
 // Run implements bot.Adapter. It returns an *adapters.FatalError when Discord
-// refuses the credentials. When ctx ends it takes nothing more, and lets calls
-// under way answer for a few seconds.
+// refuses the credentials. When ctx ends it lets calls under way answer for a
+// few seconds, and takes nothing more then.
 func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	alive, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
@@ -288,13 +288,16 @@ func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 		a.handler.Store(&serving{alive, h})
 		a.arrived(nil)
 		<-ctx.Done()
-		a.handler.Store(nil)
 	}
 	registering.Wait()
-	a.calls.CloseWithin(graceFor, func() {
+	stop := a.clock.AfterFunc(graceFor, func() {
 		a.log.Warn("calls under way are cut off")
 		cutOff()
 	})
+	a.calls.Settle(alive) // whoever asks meanwhile hears from the bot that it stops
+	a.handler.Store(nil)
+	a.calls.Close()
+	stop()
 	a.mu.Lock()
 	last := a.conn
 	a.mu.Unlock()

@@ -293,6 +293,29 @@ func TestWhatIsNotUnderstoodHoldsNothingUp(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeftMayPanic(t *testing.T) {
+	panics := true
+	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
+		_ = r.Answer.Ack(ctx)
+		r.Later(func() {
+			if panics {
+				panics = false
+				panic("a mistake")
+			}
+			_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
+		})
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, h)
+		require.True(t, s.joined(s.a))
+		require.True(t, s.command("ana", homeID, "vm list").acked(patience))
+		require.Contains(t, s.says("ana", "vm list"), "Heard")
+		require.Contains(t, s.log.String(), "a mistake")
+		s.stop()
+		require.NoError(t, <-s.ended)
+	})
+}
+
 func TestWhatComesTooLateOrTwiceDoesNotRun(t *testing.T) {
 	var runs int
 	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {

@@ -299,20 +299,26 @@ func (a *Adapter) interaction(ctx context.Context, h bot.Handler, data []byte, s
 func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, since time.Time, sink sink) (rest func()) {
 	s := a.answerTo(c, since, sink)
 	defer func() {
-		if v := recover(); v != nil { // one strange payload is not the end of all others
-			a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-		}
 		if rest == nil {
 			s.end(ctx)
 		}
 	}()
+	defer a.recovered()
 	if left := a.handle(ctx, h, c, s); left != nil {
 		return func() {
 			defer s.end(ctx)
+			defer a.recovered()
 			left()
 		}
 	}
 	return nil
+}
+
+// recovered logs a panic: one strange payload is not the end of all others.
+func (a *Adapter) recovered() {
+	if v := recover(); v != nil {
+		a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
 }
 
 func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) (rest func()) {

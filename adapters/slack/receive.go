@@ -261,20 +261,26 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string,
 		return nil
 	}
 	defer func() {
-		if v := recover(); v != nil { // one strange payload is not the end of all others
-			a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-		}
 		if rest == nil {
 			d.end()
 		}
 	}()
+	defer a.recovered()
 	if left := a.do(ctx, h, d, c); left != nil {
 		return func() {
 			defer d.end()
+			defer a.recovered()
 			left()
 		}
 	}
 	return nil
+}
+
+// recovered logs a panic: one strange payload is not the end of all others.
+func (a *Adapter) recovered() {
+	if v := recover(); v != nil {
+		a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
 }
 
 func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (rest func()) {

@@ -235,8 +235,8 @@ func scopesMissing(missing []string) string {
 func (a *Adapter) team() string { return a.me.Get().TeamID }
 
 // Run implements bot.Adapter. It returns a *adapters.FatalError when Slack refuses the
-// credentials. When ctx ends it takes nothing more, lets calls under way
-// answer for a few seconds, and leaves Slack time to read the last
+// credentials. When ctx ends it lets calls under way answer for a few
+// seconds, takes nothing more then, and leaves Slack time to read the last
 // acknowledgement.
 func (a *Adapter) Run(ctx context.Context, h bot.Handler) error {
 	serving, cutOff := context.WithCancel(context.WithoutCancel(ctx))
@@ -283,16 +283,19 @@ func (a *Adapter) serve(ctx, during context.Context, h bot.Handler) {
 	a.state("")
 	a.handler.Store(&serving{during, h})
 	<-ctx.Done()
-	a.handler.Store(nil)
 }
 
-// end takes nothing more, waits for calls under way, cuts them off when they
-// take too long, and closes the sockets.
+// end waits for calls under way, cuts them off when they take too long, takes
+// nothing more then, and closes the sockets.
 func (a *Adapter) end(serving context.Context, cutOff func()) {
-	a.calls.CloseWithin(graceFor, func() {
+	stop := a.clock.AfterFunc(graceFor, func() {
 		a.log.Warn("calls under way are cut off")
 		cutOff()
 	})
+	a.calls.Settle(serving) // whoever asks meanwhile hears from the bot that it stops
+	a.handler.Store(nil)
+	a.calls.Close()
+	stop()
 	if d := a.calls.lastAck().Add(afterAcks).Sub(a.clock.Now()); d > 0 {
 		_ = a.clock.Sleep(context.WithoutCancel(serving), d)
 	}

@@ -353,6 +353,51 @@ func TestAHandlerThatHangsDoesNotHoldUpShutdown(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeftMayPanic(t *testing.T) {
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
+		_ = r.Answer.Ack(ctx)
+		r.Later(func() {
+			if r.Line == "bad" {
+				panic("a mistake")
+			}
+			_ = r.Answer.Reply(ctx, bot.Card{Title: "Here"})
+		})
+	}}
+	play(t, b, func(t *testing.T, h *harness) {
+		for _, line := range []string{"bad", "good"} {
+			frame, acked := h.envelope("slash_commands", h.slash("U07ANA", line))
+			require.True(t, h.newest(0).send(frame))
+			require.Nil(t, <-acked)
+			synctest.Wait()
+		}
+		require.Equal(t, []string{"Here"}, titles(h.sees(t, "ana")))
+	})
+}
+
+func TestARedeliveryWhileTheRestWaitsRunsOnce(t *testing.T) {
+	var rests int
+	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
+		_ = r.Answer.Ack(ctx)
+		r.Later(func() {
+			rests++
+			<-time.After(time.Minute)
+			_ = r.Answer.Reply(ctx, bot.Card{Title: "Here"})
+		})
+	}}
+	play(t, b, func(t *testing.T, h *harness) {
+		synctest.Wait()
+		payload := h.slash("U07ANA", "vm list")
+		for i := range 3 {
+			frame, acked := h.envelope("slash_commands", payload)
+			require.True(t, h.newest(i%2).send(frame))
+			require.Nil(t, <-acked)
+		}
+		<-time.After(2 * time.Minute)
+		require.Equal(t, 1, rests)
+		require.Equal(t, []string{"Here"}, titles(h.sees(t, "ana")))
+	})
+}
+
 func TestTooMuchAtOnceIsToldSo(t *testing.T) {
 	release := make(chan struct{})
 	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {

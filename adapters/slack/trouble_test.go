@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -104,6 +106,48 @@ func TestTwentyRefreshesLoseNoCommand(t *testing.T) {
 	}
 	require.Equal(t, 22, w.count("apps.connections.open"), "one for each that was dropped")
 	w.Stop()
+}
+
+// TestAStopTellsAllThatWait: where the provider hangs, most have not even begun.
+func TestAStopTellsAllThatWait(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}))
+	defer api.Close()
+	defer close(hang)
+	people, policy := crowd()
+	w := newWorld(t, adaptertest.Settings{Policy: policy, Scale: 1, Env: map[string]string{"HOSTERAPI_URL": api.URL, "HOSTERBOT_LOG": "error"}})
+	w.leanOn(people)
+	const most = 500
+	var told []chan string
+	var acks []chan map[string]any
+	for i := range most {
+		payload := w.slash(fmt.Sprint("U", i%loadPeople+1), []string{"vm list", "vm delete 4009"}[i%2])
+		id := str(payload["response_url"])
+		said := make(chan string, 8)
+		w.mu.Lock()
+		w.urls[id[strings.LastIndexByte(id, '/')+1:]].told = said
+		w.mu.Unlock()
+		frame, acked := w.envelope("slash_commands", payload)
+		require.True(t, w.some().send(frame))
+		told, acks = append(told, said), append(acks, acked)
+	}
+	for _, acked := range acks {
+		<-acked
+	}
+	w.Stop()
+	for _, said := range told {
+		last := ""
+		for len(said) > 0 {
+			last = <-said
+		}
+		require.Contains(t, last, "The bot is shutting down")
+	}
 }
 
 func TestEveryPostIsRefusedForAWhile(t *testing.T) {

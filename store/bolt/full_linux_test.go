@@ -2,12 +2,16 @@ package bolt_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -132,4 +136,96 @@ func TestARestoredStoreKeepsItsOwner(t *testing.T) {
 	require.NoError(t, os.Remove(path+".gen"))
 	require.NoError(t, bolt.Restore(t.Context(), path, bytes.NewReader(backup.Bytes()), options))
 	owned(folder)
+}
+
+// TestLocksAreThoseOfTheFile: they are kept in memory, and are the file's after
+// any number of changes, commits that fail, prunings, backups and openings.
+func TestLocksAreThoseOfTheFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "test.db")
+	reopen := func() *bolt.Store {
+		s, err := bolt.Open(path, accepting)
+		require.NoError(t, err)
+		return s
+	}
+	s := reopen()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	want := map[string]bot.Lock{}
+	now := noon
+	inForce := func() (out []bot.Lock) {
+		for _, l := range want {
+			if l.Until.IsZero() || l.Until.After(now) {
+				out = append(out, l)
+			}
+		}
+		slices.SortFunc(out, func(a, b bot.Lock) int { return cmp.Compare(a.Target, b.Target) })
+		return out
+	}
+	back := func() {}
+	broken := false
+	for range 600 {
+		now = now.Add(time.Duration(rnd.IntN(30)) * time.Second)
+		target := fmt.Sprint("vm/", rnd.IntN(8))
+		switch n := rnd.IntN(20); {
+		case n < 9:
+			l := bot.Lock{Target: target, By: fmt.Sprint("u", rnd.IntN(9)), Reason: "work", Since: now}
+			if rnd.IntN(3) > 0 {
+				l.Until = now.Add(time.Duration(rnd.IntN(300)) * time.Second)
+			}
+			if err := s.SetLock(ctx, now, "", l, written); broken {
+				require.ErrorIs(t, err, bot.ErrUnavailable)
+			} else {
+				require.NoError(t, err)
+				want[target] = l
+			}
+		case n < 13:
+			l, is := want[target]
+			is = is && (l.Until.IsZero() || l.Until.After(now))
+			switch err := s.ClearLock(ctx, now, "", target, written); {
+			case !is && !broken:
+				require.ErrorIs(t, err, bot.ErrNotFound)
+			case broken:
+				require.Error(t, err)
+			default:
+				require.NoError(t, err)
+				delete(want, target)
+			}
+		case n < 15:
+			if err := s.Prune(ctx, now); !broken {
+				require.NoError(t, err)
+			}
+		case n < 17 && !broken:
+			back, broken = replace(t, path, path, os.O_RDONLY), true
+		case n < 18 && !broken:
+			require.NoError(t, s.Close())
+			s = reopen()
+		case n < 19 && !broken:
+			var backup bytes.Buffer
+			require.NoError(t, s.Backup(t.Context(), &backup))
+			require.NoError(t, s.Close())
+			require.NoError(t, bolt.Restore(t.Context(), path, &backup, options))
+			s = reopen()
+		case broken:
+			back()
+			broken = false
+		}
+		found, err := s.Locks(ctx, now)
+		require.NoError(t, err)
+		require.ElementsMatch(t, inForce(), found)
+	}
+	if broken {
+		back()
+	}
+	found, err := s.Locks(ctx, now)
+	require.NoError(t, err)
+	require.Equal(t, len(inForce()), len(found))
+	require.NoError(t, s.Close())
+	reading := options
+	reading.Reading = true
+	r, err := bolt.Open(path, reading)
+	require.NoError(t, err)
+	again, err := r.Locks(ctx, now)
+	require.NoError(t, err)
+	require.Equal(t, found, again)
+	require.NoError(t, r.Close())
 }
