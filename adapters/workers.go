@@ -11,6 +11,7 @@ import (
 // How many calls a chat works on.
 const (
 	CallsMost      = 1200                   // waiting or under way; the rest is told that the bot is busy
+	pressesMore    = 200                    // beyond them, for who decides about what is under way
 	callsAtOnce    = 64                     // side by side until they are acknowledged,
 	restsAtOnce    = 64                     // and after that;
 	restsMeanwhile = 2                      // fewer while calls are not acknowledged yet
@@ -32,7 +33,8 @@ type Workers struct {
 	held  int // calls, until all of them is done
 	busy  int
 	calls line
-	rests line
+	rests line        // that do not ask the provider
+	slow  line        // that do
 	idle  []chan task // goroutines that wait for more to do
 
 	settled chan struct{} // nil: nobody waits; closed when nothing is left, and
@@ -50,7 +52,7 @@ type line struct {
 }
 
 type job struct {
-	do    func(since time.Time) (rest func())
+	do    func(since time.Time) bot.Rest
 	since time.Time
 	age   int // of a call
 }
@@ -60,6 +62,8 @@ type task struct {
 	job
 	of *line
 }
+
+func (l *line) empty() bool { return l.running == 0 && len(l.waiting) == 0 }
 
 // take takes the first job to run it; the zero job if there is none.
 func (l *line) take() job {
@@ -75,7 +79,8 @@ func (l *line) take() job {
 
 // NewWorkers makes workers that let nothing begin until Open.
 func NewWorkers(clock bot.Clock) *Workers {
-	return &Workers{clock: clock, calls: line{most: CallsMost, waits: callWaits}, rests: line{most: restsAtOnce, waits: restWaits}}
+	return &Workers{clock: clock, calls: line{most: CallsMost, waits: callWaits},
+		rests: line{most: restsAtOnce, waits: restWaits}, slow: line{most: restsAtOnce, waits: restWaits}}
 }
 
 // Open lets calls begin.
@@ -102,7 +107,7 @@ func (w *Workers) Settle(ctx context.Context) {
 
 // settle tells Settle when it is over.
 func (w *Workers) settle() {
-	if w.settled != nil && w.before <= 0 && w.rests.running == 0 && len(w.rests.waiting) == 0 {
+	if w.settled != nil && w.before <= 0 && w.rests.empty() && w.slow.empty() {
 		close(w.settled)
 		w.settled = nil
 	}
@@ -123,16 +128,16 @@ func (w *Workers) Close() {
 }
 
 // Call calls do on a goroutine, with the time of now, and later what do returns
-// as left to do, unless that is nil. Call never waits, and is false if there is
-// too much to do. After Close it does nothing: the process ends, and whoever
-// asks sees that nobody answers.
-func (w *Workers) Call(do func(since time.Time) (rest func())) bool {
+// as left to do. Call never waits, and is false if there is too much to do;
+// presses may be a few more. After Close it does nothing: the process ends, and
+// whoever asks sees that nobody answers.
+func (w *Workers) Call(press bool, do func(since time.Time) bot.Rest) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case !w.open:
 		return true
-	case w.held == CallsMost:
+	case w.held >= CallsMost+pressesMore, w.held >= CallsMost && !press:
 		return false
 	}
 	w.held++
@@ -194,32 +199,38 @@ func (w *Workers) work(t task) {
 
 // next ends a task, which has left a rest or nil, and takes another one. If
 // there is none, the zero task is returned, and one may come through more.
-func (w *Workers) next(t task, rest func(), more chan task) task {
+func (w *Workers) next(t task, rest bot.Rest, more chan task) task {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t.of.running--
 	if t.of == &w.calls && t.age < w.age {
 		w.before--
 	}
-	if rest == nil {
+	left := &w.slow
+	if !rest.Asks {
+		left = &w.rests
+	}
+	if rest.Run == nil {
 		w.held--
 		w.wait.Done()
 	} else {
-		w.rests.waiting = append(w.rests.waiting, job{do: func(time.Time) func() { rest(); return nil }, since: w.clock.Now()})
+		left.waiting = append(left.waiting, job{do: func(time.Time) bot.Rest { rest.Run(); return bot.Rest{} }, since: w.clock.Now()})
 	}
 	var mine task
 	if w.calls.running < callsAtOnce {
 		mine = task{w.calls.take(), &w.calls}
 	}
-	for w.rests.running < w.room() && len(w.rests.waiting) > 0 {
-		if mine.do != nil {
-			w.start(&w.rests)
-			continue
+	for _, l := range []*line{&w.rests, &w.slow} {
+		for l.running < w.room() && len(l.waiting) > 0 {
+			if mine.do != nil {
+				w.start(l)
+				continue
+			}
+			mine = task{l.take(), l}
 		}
-		mine = task{w.rests.take(), &w.rests}
-	}
-	if len(w.rests.waiting) > 0 && w.rests.running < w.rests.most {
-		w.lookAfter(&w.rests, restWaits)
+		if len(l.waiting) > 0 && l.running < l.most {
+			w.lookAfter(l, restWaits)
+		}
 	}
 	w.settle()
 	switch {

@@ -23,19 +23,22 @@ func at(t *testing.T, test func(t *testing.T, w *adapters.Workers)) {
 	})
 }
 
+// asks is a rest that asks the provider.
+func asks(run func()) bot.Rest { return bot.Rest{Run: run, Asks: true} }
+
 func TestAThousandCallsWaitWithoutGoroutines(t *testing.T) {
 	at(t, func(t *testing.T, w *adapters.Workers) {
 		var calls, rests, ended atomic.Int64
 		called, left := make(chan struct{}), make(chan struct{})
 		for range 1000 {
-			require.True(t, w.Call(func(time.Time) func() {
+			require.True(t, w.Call(false, func(time.Time) bot.Rest {
 				calls.Add(1)
 				<-called
-				return func() {
+				return asks(func() {
 					rests.Add(1)
 					<-left
 					ended.Add(1)
-				}
+				})
 			}))
 		}
 		synctest.Wait()
@@ -55,14 +58,14 @@ func TestWhatIsLeftGivesWayToNewCalls(t *testing.T) {
 		var rests atomic.Int64
 		hold, held := make(chan struct{}), make(chan struct{})
 		call := func() {
-			require.True(t, w.Call(func(time.Time) func() {
-				return func() {
+			require.True(t, w.Call(false, func(time.Time) bot.Rest {
+				return asks(func() {
 					rests.Add(1)
 					<-hold
-				}
+				})
 			}))
 		}
-		require.True(t, w.Call(func(time.Time) func() { <-held; return nil }))
+		require.True(t, w.Call(false, func(time.Time) bot.Rest { <-held; return bot.Rest{} }))
 		for range 100 {
 			call()
 		}
@@ -81,11 +84,11 @@ func TestCallsThatHangHoldUpNobody(t *testing.T) {
 	at(t, func(t *testing.T, w *adapters.Workers) {
 		hang := make(chan struct{})
 		for range 200 {
-			require.True(t, w.Call(func(time.Time) func() { <-hang; return nil }))
+			require.True(t, w.Call(false, func(time.Time) bot.Rest { <-hang; return bot.Rest{} }))
 		}
 		began := time.Now()
 		since := make(chan time.Time, 1)
-		require.True(t, w.Call(func(at time.Time) func() { since <- at; return nil }))
+		require.True(t, w.Call(false, func(at time.Time) bot.Rest { since <- at; return bot.Rest{} }))
 		require.Equal(t, began, <-since, "it knows how long it has waited")
 		require.LessOrEqual(t, time.Since(began), 250*time.Millisecond)
 		close(hang)
@@ -97,9 +100,9 @@ func TestACallThatHangsHoldsUpNothingThatIsLeft(t *testing.T) {
 	at(t, func(t *testing.T, w *adapters.Workers) {
 		var rests atomic.Int64
 		hang := make(chan struct{})
-		require.True(t, w.Call(func(time.Time) func() { <-hang; return nil }))
+		require.True(t, w.Call(false, func(time.Time) bot.Rest { <-hang; return bot.Rest{} }))
 		for range 100 {
-			require.True(t, w.Call(func(time.Time) func() { return func() { rests.Add(1); <-hang } }))
+			require.True(t, w.Call(false, func(time.Time) bot.Rest { return asks(func() { rests.Add(1); <-hang }) }))
 		}
 		synctest.Wait()
 		require.EqualValues(t, 2, rests.Load())
@@ -116,13 +119,13 @@ func TestWhatComesWhileTheLastIsWaitedForBegins(t *testing.T) {
 	at(t, func(t *testing.T, w *adapters.Workers) {
 		w.Settle(t.Context()) // there is nothing to wait for
 		call, rest := make(chan struct{}), make(chan struct{})
-		require.True(t, w.Call(func(time.Time) func() { <-call; return func() { <-rest } }))
+		require.True(t, w.Call(false, func(time.Time) bot.Rest { <-call; return asks(func() { <-rest }) }))
 		settled := false
 		go func() { w.Settle(t.Context()); settled = true }()
 		synctest.Wait()
 		begun := 0
 		newcomer := func() {
-			require.True(t, w.Call(func(time.Time) func() { begun++; return nil }))
+			require.True(t, w.Call(false, func(time.Time) bot.Rest { begun++; return bot.Rest{} }))
 			synctest.Wait()
 		}
 		newcomer()
@@ -138,7 +141,7 @@ func TestWhatComesWhileTheLastIsWaitedForBegins(t *testing.T) {
 
 		w.Open()
 		hang := make(chan struct{})
-		require.True(t, w.Call(func(time.Time) func() { <-hang; return nil }))
+		require.True(t, w.Call(false, func(time.Time) bot.Rest { <-hang; return bot.Rest{} }))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		w.Settle(ctx)
@@ -148,15 +151,35 @@ func TestWhatComesWhileTheLastIsWaitedForBegins(t *testing.T) {
 	})
 }
 
+func TestWhatAsksNoProviderDoesNotWaitForWhatDoes(t *testing.T) {
+	at(t, func(t *testing.T, w *adapters.Workers) {
+		hang := make(chan struct{})
+		for range 200 {
+			require.True(t, w.Call(false, func(time.Time) bot.Rest { return asks(func() { <-hang }) }))
+		}
+		synctest.Wait()
+		began, done := time.Now(), make(chan struct{})
+		require.True(t, w.Call(false, func(time.Time) bot.Rest { return bot.Rest{Run: func() { close(done) }} }))
+		<-done
+		require.Zero(t, time.Since(began))
+		close(hang)
+		w.Close()
+	})
+}
+
 func TestTooManyCallsAreRefused(t *testing.T) {
 	at(t, func(t *testing.T, w *adapters.Workers) {
 		hang := make(chan struct{})
-		left := func(time.Time) func() { return func() { <-hang } }
+		left := func(time.Time) bot.Rest { return asks(func() { <-hang }) }
 		for range adapters.CallsMost {
-			require.True(t, w.Call(left))
+			require.True(t, w.Call(false, left))
 		}
 		synctest.Wait()
-		require.False(t, w.Call(left), "what is left counts as well")
+		require.False(t, w.Call(false, left), "what is left counts as well")
+		for range 200 {
+			require.True(t, w.Call(true, left), "who decides about it finds room")
+		}
+		require.False(t, w.Call(true, left))
 		told := 0
 		for w.Busy(func() { <-hang }) {
 			told++
@@ -164,7 +187,7 @@ func TestTooManyCallsAreRefused(t *testing.T) {
 		require.Equal(t, 128, told)
 		close(hang)
 		synctest.Wait()
-		require.True(t, w.Call(left), "there is room again")
+		require.True(t, w.Call(false, left), "there is room again")
 		require.True(t, w.Busy(func() {}))
 		w.Close()
 	})
@@ -172,11 +195,11 @@ func TestTooManyCallsAreRefused(t *testing.T) {
 
 func TestNothingBeginsBeforeOpenOrAfterClose(t *testing.T) {
 	w := adapters.NewWorkers(bot.SystemClock{})
-	never := func(time.Time) func() { t.Error("it ran"); return nil }
-	require.True(t, w.Call(never))
+	never := func(time.Time) bot.Rest { t.Error("it ran"); return bot.Rest{} }
+	require.True(t, w.Call(false, never))
 	require.True(t, w.Busy(func() { t.Error("it ran") }))
 	w.Open()
 	w.Close()
-	require.True(t, w.Call(never))
+	require.True(t, w.Call(false, never))
 	w.Close()
 }

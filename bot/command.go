@@ -93,7 +93,7 @@ type Command struct {
 	Own func(context.Context, *Call) bool
 	// Opens says that Reveal gives a link which lives for ten seconds.
 	Opens bool
-	// Local says that Run acts on the bot itself and calls no provider.
+	// Local says that Run or Read is about the bot itself and asks no provider.
 	Local bool
 	// Quiet keeps the operation out of the channel, where nobody's approval is
 	// needed: its answer is private.

@@ -31,30 +31,30 @@ func (b *Bot) begin(ctx context.Context, key string, answer Responder, who *aske
 	}
 	b.ack(ctx, answer) // it takes reads to know what this is about
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
-	who.leftOf(p.Command, func() {
+	resolved := p
+	who.left(Rest{Asks: true, Run: func() {
 		defer stop()
-		p := p
-		err := b.resolveTarget(ctx, who, &p)
+		err := b.resolveTarget(ctx, who, &resolved)
 		stop()
 		if err != nil {
 			b.refuse(ctx, answer, who, err)
 			return
 		}
-		b.create(ctx, key, answer, who, p, w)
-	})
+		b.create(ctx, key, answer, who, resolved, w)
+	}})
 }
 
 // goOn takes a new operation as far as it goes without anybody's word.
 func (b *Bot) goOn(ctx context.Context, answer Responder, who *asker, cmd *Command, op *Operation) {
 	switch {
 	case op.State == Ready && op.Silent:
-		who.leftOf(cmd, func() { b.runQuiet(ctx, answer, who, op) })
+		who.left(Rest{Asks: !cmd.Local, Run: func() { b.runQuiet(ctx, answer, who, op) }})
 	case op.State == Ready:
 		b.nudge(b.wake)
 		b.nudge(b.tell)
 	default:
 		stop := b.showWork(ctx, answer, op.Title)
-		who.leftOf(cmd, func() { b.prepare(ctx, answer, who, op, stop) })
+		who.left(Rest{Asks: !cmd.Local, Run: func() { b.prepare(ctx, answer, who, op, stop) }})
 	}
 }
 

@@ -12,30 +12,20 @@ type course struct {
 	outcome string // for the metrics and the log
 	op      int64  // the operation that it became or was about; 0: none
 
-	rest         func() // what is left
-	acknowledged bool   // that is under way
+	rest         Rest // what is left
+	acknowledged bool // that is under way
 	ends         []func()
 }
 
-// left takes what is left to do once the request is acknowledged, such as to
-// read from the provider. It waits for a worker there, without a stack of its
-// own, so it is the last thing that its caller does.
-func (c *course) left(rest func()) {
+// left takes what is left to do once the request is acknowledged. It waits for a
+// worker there, without a stack of its own, so it is the last thing that its
+// caller does.
+func (c *course) left(rest Rest) {
 	if c.acknowledged {
-		rest()
+		rest.Run()
 		return
 	}
 	c.rest = rest
-}
-
-// leftOf is left for a command that changes something. One that calls no provider
-// does not wait behind all that do: it may be what is needed while that one hangs.
-func (c *course) leftOf(cmd *Command, rest func()) {
-	if cmd.Local {
-		rest()
-		return
-	}
-	c.left(rest)
 }
 
 // atEnd takes what counts or logs what became of the request.
@@ -52,20 +42,21 @@ func (c *course) end() {
 func (b *Bot) serve(ctx context.Context, answer Responder, later Later, begin func(*course)) {
 	c := &course{outcome: "handled"}
 	b.guarded(ctx, answer, c, func() { begin(c) })
-	if c.rest == nil {
+	if c.rest.Run == nil {
 		c.end()
 		return
 	}
 	c.acknowledged = true
-	rest := func() {
+	run := c.rest.Run
+	rest := Rest{Asks: c.rest.Asks, Run: func() {
 		defer c.end()
 		if ctx.Err() != nil { // it waited for too long
-			c.rest = func() { c.outcome = "failed"; b.say(ctx, answer, cutOff) }
+			run = func() { c.outcome = "failed"; b.say(ctx, answer, cutOff) }
 		}
-		b.guarded(ctx, answer, c, c.rest)
-	}
+		b.guarded(ctx, answer, c, run)
+	}}
 	if later == nil {
-		rest()
+		rest.Run()
 		return
 	}
 	later(rest)
@@ -78,7 +69,7 @@ func (b *Bot) guarded(ctx context.Context, answer Responder, c *course, f func()
 		if v == nil {
 			return
 		}
-		c.outcome, c.rest = "failed", nil
+		c.outcome, c.rest = "failed", Rest{}
 		b.log.Error("panic", "value", b.scrub.Scrub(fmt.Sprint(v)), "stack", string(debug.Stack()))
 		b.metrics.Panic()
 		b.say(ctx, answer, Card{Tone: Bad, Title: "Something went wrong",

@@ -60,11 +60,17 @@ type Submission struct {
 	Later   Later
 }
 
-// Later takes what is left of a request that is acknowledged, which may be slow:
-// it reads from the provider. A Handler calls it once at most, as the last thing
-// that it does, and the request is over when the rest has run. The chat runs it
-// when it has a worker for it. nil: the Handler runs the rest itself.
-type Later func(rest func())
+// Rest is what is left to do of a request that is acknowledged.
+type Rest struct {
+	Run  func() // nil: nothing is left
+	Asks bool   // it asks the provider, which may take long
+}
+
+// Later takes a rest, once at most, as the last thing that a Handler does; the
+// request is over when it has run. The chat runs it when it has a worker for it,
+// and lets nothing that does not ask the provider wait for what does. nil: the
+// Handler runs the rest itself.
+type Later func(Rest)
 
 // Completion asks for the values that a person could type next.
 type Completion struct {

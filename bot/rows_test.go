@@ -142,7 +142,7 @@ func (w *world) catalogue() *bot.Catalogue {
 			{Name: "outcome", Kind: pickKind, Summary: "Outcome", Required: true, Positional: true},
 			{Name: "reason", Kind: freeKind, Summary: "Reason", Required: true},
 		}},
-		{Words: "audit", Summary: "Show the audit log", Effect: bot.EffectControls, List: true},
+		{Words: "audit", Summary: "Show the audit log", Effect: bot.EffectControls, Local: true, List: true},
 		{Words: "op note", Summary: "Note something", Effect: bot.EffectControls, Local: true, Quiet: true, Params: []bot.Param{
 			{Name: "text", Kind: freeKind, Summary: "Text", Required: true},
 		}},

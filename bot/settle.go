@@ -238,11 +238,8 @@ func (b *Bot) reveal(ctx context.Context, answer Responder, who *asker, op Opera
 		return
 	}
 	b.ack(ctx, answer)
-	if _, held := b.held.get(op.ID); held || cmd.Reveal == nil { // no provider is asked, and it may be gone soon
-		b.revealOp(ctx, answer, who, cmd, op)
-		return
-	}
-	who.left(func() { b.revealOp(ctx, answer, who, cmd, op) })
+	_, held := b.held.get(op.ID) // may be gone soon
+	who.left(Rest{Asks: !held && cmd.Reveal != nil, Run: func() { b.revealOp(ctx, answer, who, cmd, op) }})
 }
 
 func (b *Bot) revealOp(ctx context.Context, answer Responder, who *asker, cmd *Command, op Operation) {

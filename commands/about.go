@@ -26,7 +26,7 @@ var wordKind = &bot.Kind{Name: "TARGET", Expects: "a target such as vm/4001", Ma
 func aboutRows() []bot.Command {
 	return []bot.Command{
 		{
-			Words: "help", Summary: "Show what you may run, or explain one command", Effect: bot.EffectOpen,
+			Words: "help", Summary: "Show what you may run, or explain one command", Effect: bot.EffectOpen, Local: true,
 			Params:  []bot.Param{{Name: "command", Kind: aboutWords, Summary: "Command to explain", Positional: true, Rest: true}},
 			Example: "help vm delete",
 			Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) {
@@ -34,11 +34,11 @@ func aboutRows() []bot.Command {
 			},
 		},
 		{
-			Words: "whoami", Summary: "Show who you are here, and what to paste into the policy", Effect: bot.EffectOpen, Example: "whoami",
+			Words: "whoami", Summary: "Show who you are here, and what to paste into the policy", Effect: bot.EffectOpen, Local: true, Example: "whoami",
 			Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) { return c.Bot.WhoAmI(ctx, c) },
 		},
 		{
-			Words: "can", Summary: "Show whether you may run a command, and what would be asked", Effect: bot.EffectOpen,
+			Words: "can", Summary: "Show whether you may run a command, and what would be asked", Effect: bot.EffectOpen, Local: true,
 			Params:  []bot.Param{{Name: "command", Kind: aboutWords, Summary: "Command to ask about, with its arguments", Required: true, Positional: true, Rest: true}},
 			Example: "can vm delete 4001",
 			Details: "It runs nothing. `--price N` says a price that the policy's limits ask for.",
@@ -47,15 +47,15 @@ func aboutRows() []bot.Command {
 			},
 		},
 		{
-			Words: "status", Summary: "Show how every part of the bot and the API are doing", Effect: bot.EffectReads, List: true, Example: "status",
+			Words: "status", Summary: "Show how every part of the bot and the API are doing", Effect: bot.EffectReads, Local: true, List: true, Example: "status",
 			Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) { return c.Bot.HealthCard(ctx), nil },
 		},
 		{
-			Words: "policy", Summary: "Show the policy in force and what was wrong with the last reload", Effect: bot.EffectReads, List: true, Example: "policy",
+			Words: "policy", Summary: "Show the policy in force and what was wrong with the last reload", Effect: bot.EffectReads, Local: true, List: true, Example: "policy",
 			Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) { return c.Bot.PolicyCard(ctx), nil },
 		},
 		{
-			Words: "audit", Summary: "Show the audit log, the newest first", Effect: bot.EffectControls, List: true,
+			Words: "audit", Summary: "Show the audit log, the newest first", Effect: bot.EffectControls, Local: true, List: true,
 			Params: []bot.Param{
 				{Name: "by", Kind: personKind, Summary: "Only what this person did"},
 				{Name: "target", Kind: wordKind, Summary: "Only what was about this target, such as vm/4001"},

@@ -73,7 +73,7 @@ func lockRows() []bot.Command {
 			},
 		},
 		{
-			Words: "lock list", Summary: "List the locks in force", Effect: bot.EffectReads, List: true,
+			Words: "lock list", Summary: "List the locks in force", Effect: bot.EffectReads, Local: true, List: true,
 			Example: "lock list",
 			Read: func(ctx context.Context, c *bot.Call) (bot.Card, error) {
 				locks, err := c.Bot.Locks(ctx)

@@ -107,7 +107,7 @@ func (p *provider) opRows() []bot.Command {
 	op := bot.Param{Name: "op", Kind: opKind, Summary: "Number of the operation", Required: true, Positional: true}
 	return []bot.Command{
 		{
-			Words: "op list", Summary: "List operations, the newest first", Effect: bot.EffectReads, List: true,
+			Words: "op list", Summary: "List operations, the newest first", Effect: bot.EffectReads, Local: true, List: true,
 			Params: []bot.Param{
 				{Name: "mine", Kind: flagKind, Summary: "Only those you asked for"},
 				{Name: "open", Kind: flagKind, Summary: "Only those that have not ended"},
@@ -115,25 +115,25 @@ func (p *provider) opRows() []bot.Command {
 			Example: "op list --open", Read: listOperations,
 		},
 		{
-			Words: "op show", Summary: "Show an operation's whole story", Effect: bot.EffectReads, List: true,
+			Words: "op show", Summary: "Show an operation's whole story", Effect: bot.EffectReads, Local: true, List: true,
 			Params: []bot.Param{op}, Example: "op show 17",
 			Details: "Who asked, who voted, what was sent, and what came of it.",
 			Read:    showOperation,
 		},
 		{
-			Words: "op approve", Summary: "See what waits for approval, with its buttons", Effect: bot.EffectOpen,
+			Words: "op approve", Summary: "See what waits for approval, with its buttons", Effect: bot.EffectOpen, Local: true,
 			Params: []bot.Param{op}, Example: "op approve 17",
 			Details: "The card is private, and only the press of its button counts.",
 			Read:    opButtons,
 		},
 		{
-			Words: "op deny", Summary: "See what waits for approval, with its buttons to deny it", Effect: bot.EffectOpen,
+			Words: "op deny", Summary: "See what waits for approval, with its buttons to deny it", Effect: bot.EffectOpen, Local: true,
 			Params: []bot.Param{op}, Example: "op deny 17",
 			Details: "The card is private, and only the press of its button counts.",
 			Read:    opButtons,
 		},
 		{
-			Words: "op cancel", Summary: "See an operation of yours, with its button to cancel it", Effect: bot.EffectOpen,
+			Words: "op cancel", Summary: "See an operation of yours, with its button to cancel it", Effect: bot.EffectOpen, Local: true,
 			Params: []bot.Param{op}, Example: "op cancel 17",
 			Details: "The card is private, and only the press of its button counts.",
 			Read:    opButtons,

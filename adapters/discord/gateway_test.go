@@ -297,13 +297,13 @@ func TestWhatIsLeftMayPanic(t *testing.T) {
 	panics := true
 	h := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Ack(ctx)
-		r.Later(func() {
+		r.Later(bot.Rest{Run: func() {
 			if panics {
 				panics = false
 				panic("a mistake")
 			}
 			_ = r.Answer.Reply(ctx, bot.Card{Title: "Heard"})
-		})
+		}})
 	}}
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, h)

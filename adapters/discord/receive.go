@@ -288,7 +288,7 @@ func (a *Adapter) interaction(ctx context.Context, h bot.Handler, data []byte, s
 	if sink == nil {
 		sink = a.callback(&c)
 	}
-	if !a.calls.Call(func(since time.Time) func() { return a.take(ctx, h, c, since, sink) }) {
+	if !a.calls.Call(c.sort != command, func(since time.Time) bot.Rest { return a.take(ctx, h, c, since, sink) }) {
 		return a.calls.Busy(func() { a.overloaded(ctx, c, sink) })
 	}
 	return true
@@ -296,22 +296,22 @@ func (a *Adapter) interaction(ctx context.Context, h bot.Handler, data []byte, s
 
 // take makes the bot do what an interaction asks for that came at since, and
 // returns what is left to do then.
-func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, since time.Time, sink sink) (rest func()) {
+func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, since time.Time, sink sink) (rest bot.Rest) {
 	s := a.answerTo(c, since, sink)
 	defer func() {
-		if rest == nil {
+		if rest.Run == nil {
 			s.end(ctx)
 		}
 	}()
 	defer a.recovered()
-	if left := a.handle(ctx, h, c, s); left != nil {
-		return func() {
+	if left := a.handle(ctx, h, c, s); left.Run != nil {
+		return bot.Rest{Asks: left.Asks, Run: func() {
 			defer s.end(ctx)
 			defer a.recovered()
-			left()
-		}
+			left.Run()
+		}}
 	}
-	return nil
+	return rest
 }
 
 // recovered logs a panic: one strange payload is not the end of all others.
@@ -321,8 +321,8 @@ func (a *Adapter) recovered() {
 	}
 }
 
-func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) (rest func()) {
-	later := func(left func()) { rest = left }
+func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) (rest bot.Rest) {
+	later := func(left bot.Rest) { rest = left }
 	who, where, refusal := a.whoWhere(ctx, &c)
 	if c.sort == lookup {
 		var found []bot.Choice
@@ -330,11 +330,11 @@ func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) 
 			found = h.Complete(ctx, bot.Completion{Account: who, Place: where, Words: c.words, Param: c.param, Prefix: c.prefix, Args: c.args})
 		}
 		s.choices(ctx, a.choices(&c, found))
-		return nil
+		return rest
 	}
 	if refusal != nil {
 		s.say(ctx, *refusal)
-		return nil
+		return rest
 	}
 	switch c.sort {
 	case command:
@@ -342,7 +342,7 @@ func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) 
 	case press:
 		if key, ok := strings.CutPrefix(c.code, formButton); ok {
 			s.formAgain(ctx, key)
-			return nil
+			return rest
 		}
 		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Answer: s, Later: later})
 	case submission:

@@ -141,7 +141,7 @@ func (a *Adapter) called(w http.ResponseWriter, r *http.Request, c call) {
 		return
 	}
 	on := request{adapters.NewWaiting[any]()}
-	if !a.calls.Call(func(since time.Time) func() { return a.take(to.ctx, to.h, on, id, since, c) }) {
+	if !a.calls.Call(c.sort != command, func(since time.Time) bot.Rest { return a.take(to.ctx, to.h, on, id, since, c) }) {
 		a.overloaded(to.ctx, on, id, c)
 	}
 	switch answer, ok := on.Wait(r.Context(), a.clock); {

@@ -132,7 +132,7 @@ func (a *Adapter) frame(serving context.Context, h bot.Handler, c *conn, data []
 	case "disconnect":
 		c.leave(e.Reason)
 	case "slash_commands", "interactive":
-		if !a.calls.Call(func(since time.Time) func() { return a.take(serving, h, c, e.EnvelopeID, since, e.call()) }) {
+		if !a.calls.Call(e.Type != "slash_commands", func(since time.Time) bot.Rest { return a.take(serving, h, c, e.EnvelopeID, since, e.call()) }) {
 			a.overloaded(serving, c, e.EnvelopeID, e.call())
 		}
 	default:
@@ -247,10 +247,10 @@ func (p *payload) filled(c *call) {
 
 // take makes the bot do what a call asks for, and returns what is left to do
 // then; id is that of its envelope, which came at since.
-func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string, since time.Time, c call) (rest func()) {
+func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string, since time.Time, c call) (rest bot.Rest) {
 	if c.sort == ignored {
 		_ = on.acknowledge(id, nil)
-		return nil
+		return rest
 	}
 	var late any
 	if c.sort == lookup { // Slack shows an error where there is no list
@@ -258,22 +258,22 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string,
 	}
 	d, first := a.calls.begin(c.key, on, id, since, late)
 	if !first {
-		return nil
+		return rest
 	}
 	defer func() {
-		if rest == nil {
+		if rest.Run == nil {
 			d.end()
 		}
 	}()
 	defer a.recovered()
-	if left := a.do(ctx, h, d, c); left != nil {
-		return func() {
+	if left := a.do(ctx, h, d, c); left.Run != nil {
+		return bot.Rest{Asks: left.Asks, Run: func() {
 			defer d.end()
 			defer a.recovered()
-			left()
-		}
+			left.Run()
+		}}
 	}
-	return nil
+	return rest
 }
 
 // recovered logs a panic: one strange payload is not the end of all others.
@@ -283,19 +283,19 @@ func (a *Adapter) recovered() {
 	}
 }
 
-func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (rest func()) {
-	later := func(left func()) { rest = left }
+func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (rest bot.Rest) {
+	later := func(left bot.Rest) { rest = left }
 	ans := a.answerTo(d, c)
 	who, where, err := a.whoWhere(ctx, c)
 	if err != nil {
 		a.log.Warn("account not looked up", "err", err)
 		if c.sort == lookup {
 			_ = d.ack(noOptions)
-			return nil
+			return rest
 		}
 		ans.say(ctx, bot.Card{Tone: bot.Bad, Title: "Slack does not say who you are",
 			Lines: []string{"So nothing was done. Try again in a minute."}})
-		return nil
+		return rest
 	}
 	switch c.sort {
 	case command:
@@ -304,7 +304,7 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (r
 		if late := a.clock.Now().Sub(c.at); !c.at.IsZero() && late > tooLate {
 			ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "That click came too late",
 				Lines: []string{"It reached the bot " + bot.Duration(late) + " after you pressed, so nothing was done. Press again."}})
-			return nil
+			return rest
 		}
 		form, code, kept := a.formOf(c.code, c.user)
 		if kept {
@@ -313,7 +313,7 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (r
 				ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "The form could not be opened", Lines: []string{"Nothing was done. Press again."},
 					Buttons: []bot.Button{{Label: "Open it again", Style: bot.Primary, Code: c.code}}})
 			}
-			return nil
+			return rest
 		}
 		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: code, Answer: ans, Later: later})
 	case submission:

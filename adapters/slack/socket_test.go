@@ -356,12 +356,12 @@ func TestAHandlerThatHangsDoesNotHoldUpShutdown(t *testing.T) {
 func TestWhatIsLeftMayPanic(t *testing.T) {
 	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Ack(ctx)
-		r.Later(func() {
+		r.Later(bot.Rest{Run: func() {
 			if r.Line == "bad" {
 				panic("a mistake")
 			}
 			_ = r.Answer.Reply(ctx, bot.Card{Title: "Here"})
-		})
+		}})
 	}}
 	play(t, b, func(t *testing.T, h *harness) {
 		for _, line := range []string{"bad", "good"} {
@@ -378,11 +378,11 @@ func TestARedeliveryWhileTheRestWaitsRunsOnce(t *testing.T) {
 	var rests int
 	b := &stub{OnHandle: func(ctx context.Context, r bot.Request) {
 		_ = r.Answer.Ack(ctx)
-		r.Later(func() {
+		r.Later(bot.Rest{Run: func() {
 			rests++
 			<-time.After(time.Minute)
 			_ = r.Answer.Reply(ctx, bot.Card{Title: "Here"})
-		})
+		}})
 	}}
 	play(t, b, func(t *testing.T, h *harness) {
 		synctest.Wait()
