@@ -92,7 +92,9 @@ func (b *Bot) askForRest(ctx context.Context, answer Responder, who *asker, m *M
 		return
 	}
 	if err := answer.Form(ctx, b.argsForm(ctx, who, r, cmd, nil)); err != nil {
-		b.say(ctx, answer, b.refusal(missing))
+		c := b.refusal(missing)
+		c.Notes = append(c.Notes, "The form for that could not be opened.")
+		b.say(ctx, answer, c)
 	}
 }
 

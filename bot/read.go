@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -302,7 +303,7 @@ func (b *Bot) pressRead(ctx context.Context, key string, answer Responder, who *
 	case actShare:
 		b.share(ctx, key, answer, who, p, r)
 	case actFile:
-		b.file(ctx, answer, who, p)
+		b.file(ctx, answer, who, p, r)
 	case actReveal:
 		b.revealRead(ctx, answer, who, p, r)
 	case actArgs:
@@ -344,27 +345,30 @@ func (b *Bot) shared(ctx context.Context, key string, answer Responder, who *ask
 		b.say(ctx, answer, b.refusal(err))
 		return
 	}
-	card, _ = b.page(who.place.Platform, card, r.Page)
+	card, more := b.page(who.place.Platform, card, r.Page)
 	card.Secrets = nil
-	card.Notes = append(card.Notes, "Shared by "+Clean(who.name())+".")
+	posted := card
+	posted.Notes = append(slices.Clone(card.Notes), "Shared by "+Clean(who.name())+".")
 	rec.Text = "shared"
 	now := b.clock.Now()
-	if err := b.store.Append(ctx, now, fmt.Sprintf("share/%d", r.ID), Written{Audit: []Record{rec}, Owed: []Owed{{Place: who.place, Kind: OwedLine, Card: card, At: now}}}); err != nil {
+	if err := b.store.Append(ctx, now, fmt.Sprintf("share/%d", r.ID), Written{Audit: []Record{rec}, Owed: []Owed{{Place: who.place, Kind: OwedLine, Card: posted, At: now}}}); err != nil {
 		b.say(ctx, answer, b.refusal(Errorf(Unavailable, "The store does not take writes, so it was not shared.").Because(err)))
 		return
 	}
 	b.nudge(b.tell)
-	b.say(ctx, answer, Card{Tone: Good, Title: "Shared in the channel"})
+	card.Notes = append(card.Notes, "Shared in the channel.")
+	card.Buttons = slices.DeleteFunc(readButtons(p.Command, r, card, more), func(to Button) bool { return to.Label == "Share" })
+	b.say(ctx, answer, card)
 }
 
 // file sends an answer's whole table as CSV.
-func (b *Bot) file(ctx context.Context, answer Responder, who *asker, p Parsed) {
+func (b *Bot) file(ctx context.Context, answer Responder, who *asker, p Parsed, r Read) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
-	who.left(Rest{Asks: !p.Command.Local || p.Ambiguous != "", Run: func() { b.sendFile(ctx, answer, who, p, stop) }})
+	who.left(Rest{Asks: !p.Command.Local || p.Ambiguous != "", Run: func() { b.sendFile(ctx, answer, who, p, r, stop) }})
 }
 
-func (b *Bot) sendFile(ctx context.Context, answer Responder, who *asker, p Parsed, stop func() bool) {
+func (b *Bot) sendFile(ctx context.Context, answer Responder, who *asker, p Parsed, r Read, stop func() bool) {
 	defer stop()
 	card, rec, err := b.look(ctx, who, p, 0)
 	shown := stop()
@@ -389,8 +393,10 @@ func (b *Bot) sendFile(ctx context.Context, answer Responder, who *asker, p Pars
 			own = Errorf(Unavailable, "The file could not be sent.").Because(err)
 		}
 		b.say(ctx, answer, b.refusal(own))
-	} else if shown {
-		b.say(ctx, answer, Card{Tone: Good, Title: "The file is ready"})
+	} else if shown { // that it was at work stands where the list stood
+		card, more := b.page(who.place.Platform, card, r.Page)
+		card.Buttons = readButtons(p.Command, r, card, more)
+		b.say(ctx, answer, card)
 	}
 }
 

@@ -90,10 +90,10 @@ func TestShareDecidesAgainInTheChannelsPlace(t *testing.T) {
 	}
 	require.Contains(t, words(press(other).card()), "Not allowed")
 	require.Empty(t, w.slack.roots(other))
-	require.Contains(t, press(ops).card().Title, "Shared")
+	require.Contains(t, words(press(ops).card()), "Shared in the channel.")
 	require.Len(t, w.slack.roots(ops), 1)
 	require.Contains(t, words(w.slack.roots(ops)[0].card), "Shared by ben")
-	require.Contains(t, press(ops).card().Title, "Shared")
+	require.Contains(t, words(press(ops).card()), "Shared in the channel.")
 	require.Len(t, w.slack.roots(ops), 1, "pressed twice, it stands once")
 	require.Equal(t, ops, w.row("vm show").lastPlace)
 	shared := ops

@@ -252,3 +252,9 @@ func TestREADMEShowsWhatIsSent(t *testing.T) {
 		}), "no golden file has this:\n%s", shown[i])
 	}
 }
+
+// What a notification says can be copied too.
+func TestPlainTextKeepsAnAddress(t *testing.T) {
+	text, _ := slack.Rendered(bot.Card{Title: "VM " + bot.Code("4009"), Fields: []bot.Field{{Label: "IPs", Value: "2001:db8::c633:6401"}}}, team, noon)
+	require.Contains(t, text, "2001:db8::c633:6401")
+}

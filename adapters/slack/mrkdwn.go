@@ -135,21 +135,23 @@ func spans(text string, now time.Time, plain func(string) string) string {
 				b.WriteByte('`')
 			}
 		default:
-			rest := s.Text
-			for {
-				before, ip, after, found := cutAddress(rest)
-				if before != "" {
-					b.WriteString(plain(before))
-				}
-				if !found {
-					break
-				}
-				b.WriteString("`" + ip + "`")
-				rest = after
-			}
+			b.WriteString(addressed(s.Text, plain))
 		}
 	}
 	return b.String()
+}
+
+// addressed is text with its IPv6 addresses as code, and all else as plain makes
+// it.
+func addressed(text string, plain func(string) string) string {
+	before, ip, after, found := cutAddress(text)
+	if before != "" {
+		before = plain(before)
+	}
+	if !found {
+		return before
+	}
+	return before + "`" + ip + "`" + addressed(after, plain)
 }
 
 // addressLike is what an IPv6 address may be.

@@ -117,7 +117,7 @@ func (m message) bare() message {
 
 // text is the plain form of a card, without its secrets.
 func text(c bot.Card, now time.Time) string {
-	short := adapters.Fit(adapters.Plain(c, now), fitText, size, neutral)
+	short := adapters.Fit(adapters.Plain(c, now), fitText, size, func(text string) string { return addressed(text, neutral) })
 	if blank(short) {
 		return "Done."
 	}
