@@ -141,7 +141,7 @@ func (b *Bot) repeatedCard(ctx context.Context, who *asker, op *Operation) Card 
 	case op.State == Confirming && op.Digest != "" && op.Person == who.person:
 		return b.confirmCard(ctx, who, op, policy.Answer{})
 	}
-	return Card{Tone: Warn, Title: fmt.Sprintf("Already received as operation %d", op.ID), Lines: []string{b.story(op)}}
+	return Card{Title: fmt.Sprintf("Already received as operation %d", op.ID), Lines: []string{b.story(op)}}
 }
 
 // runQuiet runs an operation that stays out of the channel, and answers with

@@ -359,8 +359,10 @@ func (f *fake) post(method string, get func(string) string) map[string]any {
 		return no("not_in_channel")
 	case !f.valid(get("text"), f.blocks(get("blocks")), 4000):
 		return no("invalid_blocks")
-	case get("unfurl_links") != "false" || get("unfurl_media") != "false":
+	case method == "chat.postMessage" && (get("unfurl_links") != "false" || get("unfurl_media") != "false"):
 		f.tb.Errorf("%s unfurls", method)
+	case method != "chat.postMessage" && get("unfurl_links")+get("unfurl_media") != "":
+		f.tb.Errorf("%s takes no unfurl", method)
 	}
 	m := &message{channel: channel, thread: get("thread_ts"), text: get("text"), blocks: f.blocks(get("blocks")), to: get("user")}
 	if private {

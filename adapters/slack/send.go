@@ -146,10 +146,11 @@ func (a *Adapter) levels(ctx context.Context, method, channel string, u urgency,
 	var err error
 	for _, level := range []func() message{func() message { return m }, m.simple, m.bare} {
 		m := level()
-		err = a.once(ctx, method, channel, u, func(ctx context.Context) error {
-			return call(ctx, slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...),
-				slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
-		})
+		options := []slack.MsgOption{slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...)}
+		if method == methodPost { // the others do not take these
+			options = append(options, slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
+		}
+		err = a.once(ctx, method, channel, u, func(ctx context.Context) error { return call(ctx, options...) })
 		if !badBlocks[code(err)] {
 			return err
 		}

@@ -236,8 +236,11 @@ func (c *conn) end() {
 	_ = c.ws.Close()
 }
 
-// acknowledge implements source.
+// acknowledge implements source. A frame without an ID wants none.
 func (c *conn) acknowledge(id string, answer any) error {
+	if id == "" {
+		return nil
+	}
 	frame, err := ackFrame(id, answer)
 	if err != nil {
 		return err
