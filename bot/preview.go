@@ -27,14 +27,19 @@ func (b *Bot) prepare(ctx context.Context, answer Responder, who *asker, op *Ope
 		b.answerState(ctx, answer, who, op.ID)
 	case err != nil:
 		who.failed(err)
-		c := b.refusal(err)
-		if !strings.Contains(strings.Join(append([]string{c.Title}, c.Lines...), "\n"), "othing was done") {
-			c.Notes = append(c.Notes, "Nothing was done.")
-		}
-		b.say(ctx, answer, b.withOp(c, op.ID))
+		b.say(ctx, answer, b.withOp(undone(b.refusal(err)), op.ID))
 	default:
 		b.say(ctx, answer, card)
 	}
+}
+
+// undone says below a refusal that nothing was done, unless it says so itself.
+func undone(c Card) Card {
+	says := func(text string) bool { return strings.Contains(strings.ToLower(text), "nothing was done") }
+	if !says(c.Title) && !slices.ContainsFunc(c.Lines, says) {
+		c.Notes = append(c.Notes, "Nothing was done.")
+	}
+	return c
 }
 
 // unprepared ends an operation whose target could not be read.
