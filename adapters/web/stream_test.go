@@ -32,6 +32,7 @@ func TestStreamGoesOnWhereItWas(t *testing.T) {
 
 	again := s.open(t, "ana", w.last)
 	again.catchUp(t, s.w.Seq())
+	again.close()
 	require.False(t, again.fresh)
 	require.Len(t, again.messages, 2)
 	require.NotContains(t, again.all(), "edited\"", "a state that is over is passed over")
@@ -39,6 +40,7 @@ func TestStreamGoesOnWhereItWas(t *testing.T) {
 
 	third := s.open(t, "ana", again.last)
 	third.catchUp(t, s.w.Seq())
+	third.close()
 	require.Empty(t, third.messages)
 }
 
