@@ -31,9 +31,10 @@ type Request struct {
 	Key     string // names this delivery for ever: "slack/TEAM/TRIGGER_ID"
 	Account Account
 	Place   Place
-	Line    string // what was typed after /hoster; or, where options are typed:
-	Words   string // "vm delete", and
-	Args    []Arg  // the options as they were sent
+	Line    string    // what was typed after /hoster; or, where options are typed:
+	Words   string    // "vm delete", and
+	Args    []Arg     // the options as they were sent
+	Came    time.Time // to the chat; zero: now
 	Answer  Responder
 	Later   Later
 }
@@ -44,6 +45,7 @@ type Press struct {
 	Account Account
 	Place   Place
 	Code    string
+	Came    time.Time // to the chat; zero: now
 	Answer  Responder
 	Later   Later
 }
@@ -56,6 +58,7 @@ type Submission struct {
 	Code    string
 	Values  map[string]string        // of ordinary fields
 	Secrets map[string]secret.Secret // of secret fields
+	Came    time.Time                // to the chat; zero: now
 	Answer  Responder
 	Later   Later
 }

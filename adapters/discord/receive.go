@@ -105,10 +105,11 @@ type call struct {
 	direct, apart  bool // with the bot alone; in a conversation of others
 	machine        bool // no person
 	roles          []string
-	perms          int64 // of the bot there; 0: not said
-	at             time.Time
-	on             string // the message that was pressed, or that led to the form
-	public         bool   // everybody sees it
+	perms          int64     // of the bot there; 0: not said
+	at             time.Time // when it was made
+	came           time.Time // here
+	on             string    // the message that was pressed, or that led to the form
+	public         bool      // everybody sees it
 	words          string
 	args           []bot.Arg
 	code           string
@@ -304,6 +305,7 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, since time.Ti
 		}
 	}()
 	defer a.recovered()
+	c.came = since
 	if left := a.handle(ctx, h, c, s); left.Run != nil {
 		return bot.Rest{Asks: left.Asks, Run: func() {
 			defer s.end(ctx)
@@ -338,15 +340,15 @@ func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) 
 	}
 	switch c.sort {
 	case command:
-		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Words: c.words, Args: c.args, Answer: s, Later: later})
+		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Words: c.words, Args: c.args, Came: c.came, Answer: s, Later: later})
 	case press:
 		if key, ok := strings.CutPrefix(c.code, formButton); ok {
 			s.formAgain(ctx, key)
 			return rest
 		}
-		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Answer: s, Later: later})
+		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: c.code, Came: c.came, Answer: s, Later: later})
 	case submission:
-		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: s, Later: later})
+		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Came: c.came, Answer: s, Later: later})
 	}
 	return rest
 }

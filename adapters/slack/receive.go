@@ -109,6 +109,7 @@ type call struct {
 	from       origin
 	public     bool      // a press on what everybody sees
 	at         time.Time // of a press; zero: unknown
+	came       time.Time // here
 	line       string
 	code       string
 	trigger    string
@@ -266,6 +267,7 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string,
 		}
 	}()
 	defer a.recovered()
+	c.came = since
 	if left := a.do(ctx, h, d, c); left.Run != nil {
 		return bot.Rest{Asks: left.Asks, Run: func() {
 			defer d.end()
@@ -299,7 +301,7 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (r
 	}
 	switch c.sort {
 	case command:
-		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Line: c.line, Answer: ans, Later: later})
+		h.Handle(ctx, bot.Request{Key: c.key, Account: who, Place: where, Line: c.line, Came: c.came, Answer: ans, Later: later})
 	case press:
 		if late := a.clock.Now().Sub(c.at); !c.at.IsZero() && late > tooLate {
 			ans.say(ctx, bot.Card{Tone: bot.Warn, Title: "That click came too late",
@@ -315,9 +317,9 @@ func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (r
 			}
 			return rest
 		}
-		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: code, Answer: ans, Later: later})
+		h.Press(ctx, bot.Press{Key: c.key, Account: who, Place: where, Code: code, Came: c.came, Answer: ans, Later: later})
 	case submission:
-		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Answer: ans, Later: later})
+		h.Submit(ctx, bot.Submission{Key: c.key, Account: who, Place: where, Code: c.code, Values: c.values, Secrets: c.secrets, Came: c.came, Answer: ans, Later: later})
 	case lookup:
 		_ = d.ack(options(h.Complete(ctx, bot.Completion{Account: who, Place: where, Code: c.code, Param: c.param, Prefix: c.prefix})))
 	}

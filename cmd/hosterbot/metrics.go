@@ -182,24 +182,27 @@ type measured struct {
 
 // Handle implements bot.Handler.
 func (h measured) Handle(ctx context.Context, r bot.Request) {
-	r.Answer = h.watch(r.Answer, "command")
+	r.Answer = h.watch(r.Answer, r.Came, "command")
 	h.Handler.Handle(ctx, r)
 }
 
 // Press implements bot.Handler.
 func (h measured) Press(ctx context.Context, p bot.Press) {
-	p.Answer = h.watch(p.Answer, "button")
+	p.Answer = h.watch(p.Answer, p.Came, "button")
 	h.Handler.Press(ctx, p)
 }
 
 // Submit implements bot.Handler.
 func (h measured) Submit(ctx context.Context, s bot.Submission) {
-	s.Answer = h.watch(s.Answer, "form")
+	s.Answer = h.watch(s.Answer, s.Came, "form")
 	h.Handler.Submit(ctx, s)
 }
 
-func (h measured) watch(r bot.Responder, kind string) bot.Responder {
-	return &stopwatch{Responder: r, began: h.clock.Now(), clock: h.clock, seen: h.m.acks.WithLabelValues(kind)}
+func (h measured) watch(r bot.Responder, came time.Time, kind string) bot.Responder {
+	if came.IsZero() {
+		came = h.clock.Now()
+	}
+	return &stopwatch{Responder: r, began: came, clock: h.clock, seen: h.m.acks.WithLabelValues(kind)}
 }
 
 // stopwatch is a Responder that takes the time of its first answer.

@@ -168,6 +168,14 @@ func TestTheFirstAnswerIsMeasuredOnce(t *testing.T) {
 	}
 }
 
+// What waited in the chat's line counts from when it came.
+func TestTheFirstAnswerIsMeasuredFromTheArrival(t *testing.T) {
+	m, now := newMeter(), time.Now()
+	h := measured{Handler: answering{}, m: m, clock: bot.SystemClock{}}
+	h.Handle(t.Context(), bot.Request{Came: now.Add(-time.Hour), Answer: mute{}})
+	require.Regexp(t, `hosterbot_ack_seconds_sum\{kind="command"\} 360\d`, scrape(t, m.serve()))
+}
+
 // answering acknowledges and answers, twice.
 type answering struct{}
 
