@@ -19,7 +19,7 @@ var hard = []struct {
 	{"killed between acknowledgement and answer, nothing is in the way", killedBeforeAnswer},
 	{"killed after a post and before its ID is known, it goes on in one thread", killedAfterPost},
 	{"told to stop in a slow call, it says so and ends the call", stoppedInCall},
-	{"told to stop while the provider hangs, it says so to who waits", stoppedInRead},
+	{"while the provider hangs, what does not ask it is answered; told to stop then, it says so to who waits", stoppedInRead},
 	{"a root message that somebody deleted is posted anew", deletedRoot},
 }
 
@@ -136,6 +136,16 @@ func stoppedInCall(t *testing.T, w *World) {
 	require.NoError(t, err)
 	d.Acked()
 	w.SlowCall()
+	for range 17 { // more than wait for the provider at once
+		for _, person := range people {
+			d, err := w.chats[0].Type(person, "vm list")
+			require.NoError(t, err)
+			d.Acked()
+		}
+	}
+	own, err := w.chats[0].Type("dia", "whoami")
+	require.NoError(t, err)
+	w.Hears("dia", own, "You are dia")
 	w.Signal(syscall.SIGTERM)
 	w.saysThatItStops()
 	w.LetGo()
