@@ -136,16 +136,6 @@ func stoppedInCall(t *testing.T, w *World) {
 	require.NoError(t, err)
 	d.Acked()
 	w.SlowCall()
-	for range 17 { // more than wait for the provider at once
-		for _, person := range people {
-			d, err := w.chats[0].Type(person, "vm list")
-			require.NoError(t, err)
-			d.Acked()
-		}
-	}
-	own, err := w.chats[0].Type("dia", "whoami")
-	require.NoError(t, err)
-	w.Hears("dia", own, "You are dia")
 	w.Signal(syscall.SIGTERM)
 	w.saysThatItStops()
 	w.LetGo()
@@ -186,6 +176,16 @@ func stoppedInRead(t *testing.T, w *World) {
 	require.NoError(t, err)
 	d.Acked()
 	w.SlowCall()
+	for range 17 { // more than wait for the provider at once
+		for _, person := range people {
+			d, err := w.chats[0].Type(person, "vm list")
+			require.NoError(t, err)
+			d.Acked()
+		}
+	}
+	own, err := w.chats[0].Type("dia", "whoami")
+	require.NoError(t, err)
+	w.Hears("dia", own, "You are dia")
 	w.Signal(syscall.SIGTERM)
 	w.saysThatItStops()
 	w.saysThatItStops() // it is not deaf while it waits
