@@ -171,17 +171,23 @@ func (w *World) saysThatItStops() {
 func stoppedInRead(t *testing.T, w *World) {
 	w.Scale = 1 // a read is given up later than the bot
 	w.Restart()
-	require.NoError(t, w.Sim.Fault("list", "slow"))
+	for range 20 { // also when it is asked again
+		require.NoError(t, w.Sim.Fault("list", "slow"))
+	}
 	d, err := w.chats[0].Type("ana", "vm list")
 	require.NoError(t, err)
 	d.Acked()
 	w.SlowCall()
-	for range 17 { // more than wait for the provider at once
+	var more []Deed // than wait for the provider at once
+	for range 17 {
 		for _, person := range people {
 			d, err := w.chats[0].Type(person, "vm list")
 			require.NoError(t, err)
-			d.Acked()
+			more = append(more, d)
 		}
+	}
+	for _, d := range more {
+		d.Acked()
 	}
 	own, err := w.chats[0].Type("dia", "whoami")
 	require.NoError(t, err)
