@@ -2,6 +2,9 @@ package adapters
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,6 +23,14 @@ const (
 	callWaits      = 250 * time.Millisecond // for other calls, which may hang, at most
 	restWaits      = 25 * time.Millisecond  // for calls, at most
 )
+
+// Recovered, deferred, logs a panic: one strange payload is not the end of all
+// others.
+func Recovered(log *slog.Logger) {
+	if v := recover(); v != nil {
+		log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
+}
 
 // Workers are the goroutines on which a chat calls its handler. What people do
 // comes first, until it is acknowledged; what is left of it comes after. What

@@ -32,6 +32,9 @@ type Parsed struct {
 	Ambiguous string
 }
 
+// asks tells whether the provider has to be asked for it.
+func (p *Parsed) asks() bool { return !p.Command.Local || p.Ambiguous != "" }
+
 // Names finds what a label means. A label with one target is a name.
 type Names func(label string) ([]Target, bool)
 

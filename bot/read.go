@@ -125,7 +125,7 @@ func (b *Bot) call(ctx context.Context, who *asker, cmd *Command, args Args, tar
 func (b *Bot) read(ctx context.Context, answer Responder, who *asker, p Parsed, page int) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
-	who.left(Rest{Asks: !p.Command.Local || p.Ambiguous != "", Run: func() { b.answerRead(ctx, answer, who, p, page, stop) }})
+	who.left(Rest{Asks: p.asks(), Run: func() { b.answerRead(ctx, answer, who, p, page, stop) }})
 }
 
 func (b *Bot) answerRead(ctx context.Context, answer Responder, who *asker, p Parsed, page int, stop func() bool) {
@@ -329,7 +329,7 @@ func (b *Bot) share(ctx context.Context, key string, answer Responder, who *aske
 		return
 	}
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
-	who.left(Rest{Asks: !p.Command.Local || p.Ambiguous != "", Run: func() { b.shared(ctx, key, answer, who, p, r, stop) }})
+	who.left(Rest{Asks: p.asks(), Run: func() { b.shared(ctx, key, answer, who, p, r, stop) }})
 }
 
 func (b *Bot) shared(ctx context.Context, key string, answer Responder, who *asker, p Parsed, r Read, stop func() bool) {
@@ -365,7 +365,7 @@ func (b *Bot) shared(ctx context.Context, key string, answer Responder, who *ask
 func (b *Bot) file(ctx context.Context, answer Responder, who *asker, p Parsed, r Read) {
 	b.ack(ctx, answer)
 	stop := b.showWork(ctx, answer, Code(p.Command.Words))
-	who.left(Rest{Asks: !p.Command.Local || p.Ambiguous != "", Run: func() { b.sendFile(ctx, answer, who, p, r, stop) }})
+	who.left(Rest{Asks: p.asks(), Run: func() { b.sendFile(ctx, answer, who, p, r, stop) }})
 }
 
 func (b *Bot) sendFile(ctx context.Context, answer Responder, who *asker, p Parsed, r Read, stop func() bool) {

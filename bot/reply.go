@@ -202,6 +202,15 @@ type Span struct {
 	Time time.Time // set for a moment; Text is empty then
 }
 
+// InLine writes fields as one text, with between between them.
+func InLine(fields []Field, between string) string {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		parts[i] = f.Label + " " + f.Value
+	}
+	return strings.Join(parts, between)
+}
+
 // Spans takes a card's text apart, for chats that render it.
 func Spans(text string) iter.Seq[Span] {
 	return func(yield func(Span) bool) {

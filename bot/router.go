@@ -389,7 +389,7 @@ func (b *Bot) admit(ctx context.Context, who *asker) error {
 		return nil
 	}
 	if over {
-		return Errorf(TooMany, "That is more than %d commands in a minute: nothing was done. For a minute, what is over that gets no answer.", most)
+		return Errorf(TooMany, "That is more than %d commands in a minute: nothing was done. What comes on top gets no answer until the minute is over.", most)
 	}
 	return errFlood
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"hosterbot/bot/policy"
@@ -342,7 +341,7 @@ func (b *Bot) OperationOfJob(ctx context.Context, job int64) (Operation, error) 
 func (b *Bot) OperationCard(call *Call, op *Operation) Card {
 	c := b.opCard(op, call.who)
 	c.Fields = append(c.Fields, Field{"State", Code(string(op.State))}, Field{"Asked", At(op.Created)})
-	if was := inLine(op.Fields); was != "" && !op.State.Waiting() {
+	if was := InLine(op.Fields, " · "); was != "" && !op.State.Waiting() {
 		c.Fields = append(c.Fields, Field{"When asked", was}) // of a machine that is gone it is all there is
 	}
 	if !op.Ended.IsZero() {
@@ -375,15 +374,6 @@ func (b *Bot) OperationCard(call *Call, op *Operation) Card {
 		c.Notes = append(c.Notes, "Decided by "+ruleOrDefault(b.policy.Current(), r)+".")
 	}
 	return c
-}
-
-// inLine writes fields as one text.
-func inLine(fields []Field) string {
-	parts := make([]string, len(fields))
-	for i, f := range fields {
-		parts[i] = f.Label + " " + f.Value
-	}
-	return strings.Join(parts, " · ")
 }
 
 // Concerns tells whether an operation is the caller's, or one that the caller

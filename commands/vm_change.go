@@ -126,7 +126,7 @@ func newSize(op *bot.Operation) string {
 	if len(fields) == 0 {
 		return ""
 	}
-	return ": " + inLine(fields)
+	return ": " + bot.InLine(fields, ", ")
 }
 
 func (p *provider) settleResize(ctx context.Context, c *bot.Call) (bot.Verdict, error) {
@@ -149,16 +149,7 @@ func (p *provider) settleResize(ctx context.Context, c *bot.Call) (bot.Verdict, 
 		return bot.Verdict{Is: bot.NotDone, Text: what + " still has its old size."}, nil
 	}
 	return bot.Verdict{Is: bot.Person, Text: fmt.Sprintf("%s has neither its old nor its new size: asked was %s; it is %s.",
-		what, inLine(asked), inLine(is))}, nil
-}
-
-// inLine writes fields as a list.
-func inLine(fields []bot.Field) string {
-	parts := make([]string, len(fields))
-	for i, f := range fields {
-		parts[i] = f.Label + " " + f.Value
-	}
-	return strings.Join(parts, ", ")
+		what, bot.InLine(asked, ", "), bot.InLine(is, ", "))}, nil
 }
 
 // followResize follows the job, if the provider gave one, and reads back what

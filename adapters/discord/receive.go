@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -304,23 +303,16 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, c call, since time.Ti
 			s.end(ctx)
 		}
 	}()
-	defer a.recovered()
+	defer adapters.Recovered(a.log)
 	c.came = since
 	if left := a.handle(ctx, h, c, s); left.Run != nil {
 		return bot.Rest{Asks: left.Asks, Run: func() {
 			defer s.end(ctx)
-			defer a.recovered()
+			defer adapters.Recovered(a.log)
 			left.Run()
 		}}
 	}
 	return rest
-}
-
-// recovered logs a panic: one strange payload is not the end of all others.
-func (a *Adapter) recovered() {
-	if v := recover(); v != nil {
-		a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-	}
 }
 
 func (a *Adapter) handle(ctx context.Context, h bot.Handler, c call, s *answer) (rest bot.Rest) {

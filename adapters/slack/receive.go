@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -266,23 +265,16 @@ func (a *Adapter) take(ctx context.Context, h bot.Handler, on source, id string,
 			d.end()
 		}
 	}()
-	defer a.recovered()
+	defer adapters.Recovered(a.log)
 	c.came = since
 	if left := a.do(ctx, h, d, c); left.Run != nil {
 		return bot.Rest{Asks: left.Asks, Run: func() {
 			defer d.end()
-			defer a.recovered()
+			defer adapters.Recovered(a.log)
 			left.Run()
 		}}
 	}
 	return rest
-}
-
-// recovered logs a panic: one strange payload is not the end of all others.
-func (a *Adapter) recovered() {
-	if v := recover(); v != nil {
-		a.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-	}
 }
 
 func (a *Adapter) do(ctx context.Context, h bot.Handler, d *delivery, c call) (rest bot.Rest) {
